@@ -1,0 +1,46 @@
+//! alphabar: denoising diffusion, checked.
+#![allow(missing_docs, dead_code)]
+
+mod dd;
+pub mod error;
+
+pub mod schedule;
+
+pub mod distill;
+pub mod elbo;
+pub mod embedding;
+pub mod forward;
+pub mod gaussian;
+pub mod guidance;
+pub mod posterior;
+pub mod prediction;
+pub mod score;
+pub mod training;
+pub mod trajectory;
+pub mod vae;
+pub mod variance;
+pub mod vdm;
+pub mod weight;
+
+pub mod check;
+pub mod exact;
+pub mod fault;
+pub mod plan;
+pub mod table;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+#[cfg(feature = "verify")]
+pub mod diagnose;
+#[cfg(feature = "sample")]
+pub mod noise;
+#[cfg(feature = "onnx")]
+pub mod onnx;
+#[cfg(feature = "sample")]
+pub mod sample;
+#[cfg(feature = "verify")]
+pub mod verify;
+
+pub use error::{Error, Result};
+pub use schedule::{Betas, Level, Schedule, Timestep, Transition};
