@@ -1,6 +1,7 @@
 //! alphabar: denoising diffusion, checked.
 #![allow(missing_docs, dead_code)]
 
+pub mod array;
 mod dd;
 pub mod error;
 

@@ -338,6 +338,11 @@ impl Transition {
         Ok(Self { s, t, alpha: t.alpha_bar / s.alpha_bar, beta: lost / s.alpha_bar })
     }
 
+    /// The kernel that leaves x as it is (α = 1, β = 0).
+    pub(crate) const fn stay(level: Level) -> Self {
+        Self { s: level, t: level, alpha: 1.0, beta: 0.0 }
+    }
+
     /// The less noisy end.
     #[must_use]
     pub const fn s(&self) -> Level {
