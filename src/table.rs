@@ -190,7 +190,6 @@ macro_rules! ordinary {
                 value as Self
             }
 
-            #[expect(clippy::imprecise_flops, reason = "these are the formulas as they are usually written")]
             fn row(beta: Self, bar_before: Self) -> ([f64; 15], Self) {
                 let alpha = 1.0 - beta;
                 let bar = bar_before * alpha;
