@@ -21,7 +21,7 @@ mod search;
 
 pub use expected::{Convention, Expected};
 pub use recognise::{Recognised, recognise};
-pub use report::{Finding, Report, Verdict};
+pub use report::{Finding, Place, Report, Verdict};
 
 use crate::fault::table::{Array, Chain, Kind, Named};
 use crate::schedule::{Betas, Schedule};

@@ -31,16 +31,7 @@ pub(crate) fn words(named: &Named) -> String {
 
 /// The βs of a named schedule; where its parameters are not valid, the formula's bare values.
 pub(crate) fn betas_of(named: &Named) -> Vec<f64> {
-    let Named { kind, steps, start, end } = *named;
-    let betas = match kind {
-        Kind::Linear => Betas::linear(steps, start, end),
-        Kind::ScaledLinear => Betas::scaled_linear(steps, start, end),
-        Kind::Cosine => Betas::cosine(steps),
-        Kind::Sigmoid => Betas::sigmoid(steps, start, end),
-        Kind::Constant => Betas::constant(steps, end),
-        Kind::Jsd => Betas::jsd(steps),
-    };
-    betas.map_or_else(|_| vec![f64::NAN; steps], |betas| betas.as_slice().to_vec())
+    named.betas().map_or_else(|_| vec![f64::NAN; named.steps], |betas| betas.as_slice().to_vec())
 }
 
 /// The schedules in use, at a length; ranges that published configurations have.

@@ -1,8 +1,8 @@
 //! `diagnose`: every known table fault is named, and right tables pass in every precision.
 
+use alphabar::Schedule;
 use alphabar::diagnose::{Numbers, Precision, Report, Verdict, diagnose};
 use alphabar::fault::table::{ARRAY_FAULTS, Array, Chain, Kind, Named, SCHEDULE_FAULTS};
-use alphabar::{Betas, Schedule};
 
 fn named(kind: Kind, steps: usize) -> Named {
     let (start, end) = if kind == Kind::ScaledLinear { (0.00085, 0.012) } else { (1e-4, 0.02) };
@@ -10,16 +10,7 @@ fn named(kind: Kind, steps: usize) -> Named {
 }
 
 fn betas(named: &Named) -> Vec<f64> {
-    let Named { kind, steps, start, end } = *named;
-    let betas = match kind {
-        Kind::Linear => Betas::linear(steps, start, end),
-        Kind::ScaledLinear => Betas::scaled_linear(steps, start, end),
-        Kind::Cosine => Betas::cosine(steps),
-        Kind::Sigmoid => Betas::sigmoid(steps, start, end),
-        Kind::Constant => Betas::constant(steps, end),
-        Kind::Jsd => Betas::jsd(steps),
-    };
-    betas.unwrap().as_slice().to_vec()
+    named.betas().unwrap().as_slice().to_vec()
 }
 
 fn numbers(name: &str, values: Vec<f64>) -> Numbers {

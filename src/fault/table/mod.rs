@@ -6,6 +6,9 @@ mod schedule;
 pub use array::{ARRAY_FAULTS, ArrayFault};
 pub use schedule::{SCHEDULE_FAULTS, ScheduleFault};
 
+use crate::error::Result;
+use crate::schedule::Betas;
+
 /// The arrays that diffusion code keeps, by the names that published implementations use; index i is t − 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Array {
@@ -200,6 +203,24 @@ pub struct Named {
     pub start: f64,
     /// Last β, where the curve has one.
     pub end: f64,
+}
+
+impl Named {
+    /// Its βs, by the right formula.
+    ///
+    /// # Errors
+    /// As the constructors of [`Betas`].
+    pub fn betas(&self) -> Result<Betas> {
+        let Self { kind, steps, start, end } = *self;
+        match kind {
+            Kind::Linear => Betas::linear(steps, start, end),
+            Kind::ScaledLinear => Betas::scaled_linear(steps, start, end),
+            Kind::Cosine => Betas::cosine(steps),
+            Kind::Sigmoid => Betas::sigmoid(steps, start, end),
+            Kind::Constant => Betas::constant(steps, end),
+            Kind::Jsd => Betas::jsd(steps),
+        }
+    }
 }
 
 /// The curves that are known by name.
