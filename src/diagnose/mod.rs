@@ -13,6 +13,7 @@
 //! ```
 
 mod bounded;
+pub mod cases;
 mod expected;
 mod recognise;
 mod relation;

@@ -31,6 +31,9 @@ pub struct Args {
     /// A diffusers scheduler_config.json that says what was meant; options override it
     #[arg(long, value_name = "FILE")]
     scheduler: Option<PathBuf>,
+    /// Answers to the case in FILE (see `alphabar cases`), in any of the formats
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["schedule", "steps", "beta_start", "beta_end", "scheduler"])]
+    answers: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -42,6 +45,10 @@ pub struct Args {
 /// Exit 1 if something is wrong in it, 2 if it cannot be parsed.
 pub fn run(args: &Args) -> Outcome {
     let arrays = read::arrays(&args.file)?;
+    if let Some(answers) = &args.answers {
+        let report = super::cases::judge(&args.file, &arrays, &read::arrays(answers)?)?;
+        return conclude(args, &report, answers);
+    }
     let length = arrays.iter().find(|n| Array::from_name(&n.name).is_some()).map(|n| n.values.len());
     let meant = meant(args, length)?;
     let report = diagnose(&arrays, meant.as_ref());
@@ -51,18 +58,22 @@ pub fn run(args: &Args) -> Outcome {
         let (path, known) = (args.file.display(), known.join(", "));
         return Err(Failure::usage(format!("{path} holds {names:?}, none of which is known; expected some of {known}")));
     }
+    conclude(args, &report, &args.file)
+}
+
+fn conclude(args: &Args, report: &Report, judged: &std::path::Path) -> Outcome {
     if args.json {
-        print(format!("{:#}\n", to_json(&report)))?;
+        print(format!("{:#}\n", to_json(report)))?;
     } else {
-        print(&report)?;
+        print(report)?;
     }
     if report.is_right() {
         return Ok(());
     }
     let wrong = report.findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count();
-    let (path, all) = (args.file.display(), report.findings.len());
+    let (path, all) = (judged.display(), report.findings.len());
     Err(Failure::input(match wrong {
-        0 => format!("{path}: nothing to judge by; name the schedule with --schedule and --steps"),
+        0 => format!("{path}: not judged; the notes say what is missing"),
         _ => format!("{path}: {wrong} of {all} arrays are wrong"),
     }))
 }
