@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::error::Error;
+use crate::onnx;
 
 /// What a command returns.
 pub type Outcome<T = ()> = Result<T, Failure>;
@@ -77,6 +78,26 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::input(error)
+    }
+}
+
+impl From<onnx::Error> for Failure {
+    fn from(error: onnx::Error) -> Self {
+        match error.class() {
+            onnx::ErrorClass::Usage => Self::usage(error),
+            onnx::ErrorClass::Runtime => Self::runtime(error),
+            _ => Self::input(error),
+        }
+    }
+}
+
+impl From<onnx::SampleError> for Failure {
+    fn from(error: onnx::SampleError) -> Self {
+        match error {
+            onnx::SampleError::Onnx(error) => error.into(),
+            onnx::SampleError::Stopped { .. } => Self::Interrupted,
+            other => Self::input(other),
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The `alphabar` program: arguments, output files, messages.
 
 mod failure;
+mod interrupt;
 mod lists;
 mod model;
 mod output;
+mod progress;
 mod plan;
 mod recipe_args;
+mod runtime_args;
 
 use std::process::ExitCode;
 

@@ -1,24 +1,27 @@
-//! Which model a command means, and the scheduler's configuration that lies beside it.
-use std::path::{Path, PathBuf};
+//! Which model a command means: what lies on the disk, and the network once the runtime is loaded.
+
+use std::path::Path;
 
 use super::failure::{Failure, Outcome};
+use crate::onnx::ModelSource;
 
-/// The scheduler's configuration of a pipeline folder (of the fixture if no model is named), with its path.
+/// Finds the parts of a model, or of the built-in one if none is named.
 ///
 /// # Errors
-/// Exit 1 if it is there and cannot be read, or the model is not.
-pub fn scheduler_config(model: Option<&Path>) -> Outcome<Option<(PathBuf, String)>> {
-    let Some(model) = model else {
-        let text = include_str!("../../fixtures/mnist-unet/scheduler/scheduler_config.json");
-        return Ok(Some((PathBuf::from("mnist-unet/scheduler/scheduler_config.json"), text.to_owned())));
-    };
-    if !model.exists() {
-        return Err(Failure::input(format!("there is no model {}", model.display())));
+/// Exit 1 if it is not there or not a model.
+pub fn resolve(model: Option<&Path>) -> Outcome<ModelSource> {
+    match model {
+        Some(path) => Ok(ModelSource::resolve(path)?),
+        None => built_in(),
     }
-    let path = model.join("scheduler").join("scheduler_config.json");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
-    Ok(Some((path, text)))
+}
+
+#[cfg(feature = "fixture")]
+fn built_in() -> Outcome<ModelSource> {
+    Ok(ModelSource::fixture())
+}
+
+#[cfg(not(feature = "fixture"))]
+fn built_in() -> Outcome<ModelSource> {
+    Err(Failure::usage("this build has no model of its own (feature `fixture`); name a pipeline folder or .onnx file"))
 }
