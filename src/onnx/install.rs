@@ -48,6 +48,10 @@ impl InstallOptions {
     /// The Pythons to ask, in order.
     pub(super) fn pythons(&self) -> Vec<PathBuf> {
         match &self.python {
+            // A path, unlike a bare name, must not depend on the folder that the command runs in.
+            Some(python) if python.components().count() > 1 => {
+                vec![std::path::absolute(python).unwrap_or_else(|_| python.clone())]
+            }
             Some(python) => vec![python.clone()],
             None if cfg!(windows) => ["python", "py", "python3"].map(PathBuf::from).to_vec(),
             None => ["python3", "python"].map(PathBuf::from).to_vec(),
@@ -102,6 +106,7 @@ pub fn install(cuda: bool, options: &InstallOptions) -> Result<PathBuf> {
 /// [`install`] for one entry of the table. `lock` is false only in tests of what happens without locks.
 fn install_wheel(wheel: &Wheel, options: &InstallOptions, lock: bool) -> Result<PathBuf> {
     let cache = options.cache.as_deref().ok_or(Error::NoCacheFolder)?;
+    let cache = &std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf());
     let target = cache.join(wheel.folder());
     if let Some(library) = installed(&target) {
         return Ok(library);
@@ -206,6 +211,8 @@ fn download(wheel: &Wheel, into: &Path, options: &InstallOptions) -> Result<Path
             .arg(into)
             .arg(format!("{}=={PINNED}", wheel.package))
             .env("PIP_REQUIRE_VIRTUALENV", "0")
+            // Python puts the current folder on its path; an empty one holds nothing that could pose as pip.
+            .current_dir(into)
             .stdin(Stdio::null());
         let shown = format!("{} {}", program.display(), [prefix, vec!["download"]].concat().join(" "));
         let outcome = match command.output() {

@@ -86,6 +86,18 @@ impl RuntimeOptions {
         }
     }
 
+    /// The `nvidia` package folders of the active Python environments.
+    pub(super) fn nvidia_packages(&self) -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> =
+            self.python_roots.iter().flat_map(|(_, root)| site_packages(root)).map(|s| s.join("nvidia")).collect();
+        if self.ask_python {
+            if let Ok((_, Some(folder))) = ask_python(&self.install, "nvidia") {
+                folders.push(folder);
+            }
+        }
+        folders
+    }
+
     /// Only the library at `path`.
     #[must_use]
     pub fn only(path: PathBuf) -> Self {
@@ -133,6 +145,7 @@ pub struct Description {
 /// ONNX Runtime, loaded. There is at most one in a process.
 pub struct Runtime {
     description: Description,
+    options: RuntimeOptions,
     pub(super) environment: ort::environment::Environment,
     log: Arc<Log>,
 }
@@ -148,6 +161,11 @@ impl Runtime {
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// How it was looked for.
+    pub(super) fn options(&self) -> &RuntimeOptions {
+        &self.options
     }
 
     /// Whether the runtime was built with an execution provider (`CUDAExecutionProvider`).
@@ -230,7 +248,7 @@ pub fn load(options: &RuntimeOptions) -> Result<&'static Runtime> {
         providers: native::providers(),
         notes: found.notes,
     };
-    Ok(LOADED.get_or_init(|| Runtime { description, environment, log }))
+    Ok(LOADED.get_or_init(|| Runtime { description, options: options.clone(), environment, log }))
 }
 
 /// The runtime that this process has loaded, if any.
@@ -303,9 +321,9 @@ pub fn discover(options: &RuntimeOptions) -> Result<Found> {
         }
     }
     if result.is_none() && options.ask_python {
-        match ask_python(&options.install) {
+        match ask_python(&options.install, "onnxruntime") {
             Ok((python, Some(folder))) => {
-                result = consider(libraries_in(&folder), Origin::Python(python), &mut tried);
+                result = consider(libraries_in(&folder.join("capi")), Origin::Python(python), &mut tried);
             }
             Ok((python, None)) => tried.push(format!("{python}: no onnxruntime installed")),
             Err(reason) => tried.push(reason),
@@ -393,21 +411,25 @@ fn is_runtime_library(name: &str) -> bool {
     name.strip_prefix("libonnxruntime.so").is_some_and(versioned)
 }
 
-/// The runtime libraries of a Python environment, given its root.
-fn in_python_root(root: &Path) -> Vec<PathBuf> {
-    let capi = |site: PathBuf| site.join("onnxruntime").join("capi");
+/// The folders for packages of a Python environment, given its root.
+fn site_packages(root: &Path) -> Vec<PathBuf> {
     if cfg!(windows) {
-        return libraries_in(&capi(root.join("Lib").join("site-packages")));
+        return vec![root.join("Lib").join("site-packages")];
     }
     let mut folders: Vec<PathBuf> = std::fs::read_dir(root.join("lib"))
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok().map(|e| e.path()))
         .filter(|p| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("python")))
-        .map(|p| capi(p.join("site-packages")))
+        .map(|p| p.join("site-packages"))
         .collect();
     folders.sort();
-    folders.iter().flat_map(|f| libraries_in(f)).collect()
+    folders
+}
+
+/// The runtime libraries of a Python environment, given its root.
+fn in_python_root(root: &Path) -> Vec<PathBuf> {
+    site_packages(root).iter().flat_map(|site| libraries_in(&site.join("onnxruntime").join("capi"))).collect()
 }
 
 /// The runtime libraries in the cache, newest version first; with `cuda`, builds with CUDA before the others.
@@ -427,19 +449,20 @@ fn in_cache(cache: &Path, cuda: bool) -> Vec<PathBuf> {
     folders.iter().flat_map(|(_, _, folder)| libraries_in(folder)).collect()
 }
 
-/// Asks Python where its onnxruntime is, without importing it: its name, and the folder of its libraries.
-fn ask_python(install: &InstallOptions) -> std::result::Result<(String, Option<PathBuf>), String> {
-    const QUESTION: &str = "import importlib.util as u; s = u.find_spec('onnxruntime'); \
+/// Asks Python where a package is, without importing it and without looking into the
+/// current folder: Python's name, and the package's folder.
+fn ask_python(install: &InstallOptions, package: &str) -> std::result::Result<(String, Option<PathBuf>), String> {
+    const QUESTION: &str = "import importlib.util as u, sys; sys.path = [p for p in sys.path if p]; s = u.find_spec(sys.argv[1]); \
         print(list(s.submodule_search_locations)[0] if s and s.submodule_search_locations else '')";
     let mut failures = Vec::new();
     for python in install.pythons() {
-        let answer = Command::new(&python).args(["-c", QUESTION]).stdin(Stdio::null()).output();
+        let answer = Command::new(&python).args(["-c", QUESTION, package]).stdin(Stdio::null()).output();
         let name = python.display().to_string();
         match answer {
             Ok(out) if out.status.success() => {
                 let text = String::from_utf8_lossy(&out.stdout);
                 let folder = text.trim();
-                return Ok((name, (!folder.is_empty()).then(|| Path::new(folder).join("capi"))));
+                return Ok((name, (!folder.is_empty()).then(|| PathBuf::from(folder))));
             }
             Ok(out) => failures.push(format!("{name}: {}", install::last_lines(&out.stderr, &out.stdout))),
             Err(error) => failures.push(format!("{name}: {error}")),
