@@ -1,6 +1,8 @@
 //! The `alphabar` program: arguments, output files, messages.
 
+mod bench;
 mod failure;
+mod info;
 mod interrupt;
 mod lists;
 mod model;
@@ -8,7 +10,9 @@ mod output;
 mod progress;
 mod plan;
 mod recipe_args;
+mod runtime;
 mod runtime_args;
+mod sample;
 
 use std::process::ExitCode;
 
@@ -26,8 +30,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Draw samples from a model
+    Sample(Box<sample::Args>),
     /// Print the plan that a sampler follows
     Plan(plan::Args),
+    /// Print what a model takes and gives, and its schedule
+    Info(info::Args),
+    /// Print which ONNX Runtime would be used, or install one
+    Runtime(runtime::Args),
+    /// Measure speed, time outside the network and memory
+    Bench(bench::Args),
 }
 
 /// Runs the program and gives its exit code: 0 done, 1 bad model, configuration, data or output, 2 bad options,
@@ -43,7 +55,11 @@ pub fn main() -> ExitCode {
         }
     };
     let outcome: Outcome = match cli.command {
+        Command::Sample(args) => sample::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Runtime(args) => runtime::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     outcome.map_or_else(|failure: Failure| failure.report(), |()| ExitCode::SUCCESS)
 }

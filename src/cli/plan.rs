@@ -25,9 +25,8 @@ pub struct Args {
 /// # Errors
 /// Exit 1 for a bad configuration, 2 for options that do not go together.
 pub fn run(args: &Args) -> Outcome {
-    let found = model::scheduler_config(args.model.as_deref())?;
-    let found = found.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
-    let recipe = args.recipe.recipe(found)?;
+    let source = model::resolve(args.model.as_deref())?;
+    let recipe = args.recipe.recipe(source.scheduler.as_ref())?;
     let plan = args.recipe.plan(&recipe)?;
     if args.json {
         let json = serde_json::to_string_pretty(&plan).map_err(Failure::input)?;

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::failure::{Failure, Outcome};
 use super::lists::Timesteps;
+use crate::onnx::Text;
 use crate::plan::{Clip, ClippedEpsilon, Plan, Prediction, Previous, Recipe, SamplerKind, Scheduler, Spacing};
 use crate::plan::{VarianceType, Visits};
 
@@ -136,19 +137,12 @@ impl RecipeArgs {
 
     /// The configuration with the options applied.
     ///
-    /// `found` is the configuration that came with the model, if any, and where it was.
+    /// `found` is the configuration that came with the model, if any.
     ///
     /// # Errors
     /// Exit 1 for a bad configuration, 2 for options that do not go together.
-    pub fn recipe(&self, found: Option<(&Path, &str)>) -> Outcome<Recipe> {
-        let mut scheduler = match (&self.scheduler, found) {
-            (Some(path), _) => {
-                let text = fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?;
-                parse(path, &text)?
-            }
-            (None, Some((path, text))) => parse(path, text)?,
-            (None, None) => Scheduler::default(),
-        };
+    pub fn recipe(&self, found: Option<&Text>) -> Outcome<Recipe> {
+        let mut scheduler = scheduler_of(self.scheduler.as_deref(), found)?;
         if let Some(prediction) = self.prediction {
             scheduler.prediction = match prediction {
                 PredictionName::Epsilon => Prediction::Epsilon,
@@ -240,6 +234,21 @@ impl RecipeArgs {
             Some((option, _, fix)) => Err(Failure::usage(format!("{option} has no meaning for {name}; {fix}"))),
             None => Ok(()),
         }
+    }
+}
+
+/// The configuration in a file that was named, else the one that came with the model, else diffusers' defaults.
+///
+/// # Errors
+/// Exit 1 if it cannot be read or understood.
+pub fn scheduler_of(named: Option<&Path>, found: Option<&Text>) -> Outcome<Scheduler> {
+    match (named, found) {
+        (Some(path), _) => {
+            let text = fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?;
+            parse(path, &text)
+        }
+        (None, Some(found)) => parse(&found.path, &found.text),
+        (None, None) => Ok(Scheduler::default()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::lists::pair;
+use crate::onnx::Device;
 
 /// Runtime and device.
 #[derive(Args, Clone, Debug)]
@@ -12,7 +13,7 @@ use super::lists::pair;
 pub struct RuntimeArgs {
     /// Device: auto, cpu, cuda, cuda:1
     #[arg(long, default_value = "auto")]
-    pub device: String,
+    pub device: Device,
     /// Threads of the network [default: the runtime's choice, one a core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,

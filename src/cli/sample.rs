@@ -12,7 +12,7 @@ use super::progress::Voice;
 use super::recipe_args::{RecipeArgs, read_plan};
 use super::runtime_args::RuntimeArgs;
 use super::{interrupt, model};
-use crate::onnx::{Batch, Job, Sampler};
+use crate::onnx::{Batch, Job, Sampler, Text};
 use crate::plan::Plan;
 
 /// Arguments of `alphabar sample`.
@@ -93,8 +93,9 @@ pub fn run(args: &Args) -> Outcome {
         let fix = "write .png, .npy or .npz instead";
         return Err(Failure::usage(format!("seed {seed} is named twice, and a folder has one file a seed; {fix}")));
     }
-    let plan = args.plan()?;
-    let opened = model::open(args.model.as_deref(), &args.runtime, voice)?;
+    let source = model::resolve(args.model.as_deref())?;
+    let plan = args.plan(source.scheduler.as_ref())?;
+    let opened = model::open(source, &args.runtime, voice)?;
     interrupt::check()?;
 
     let sampler = &opened.sampler;
@@ -104,7 +105,7 @@ pub fn run(args: &Args) -> Outcome {
     let origin = Origin {
         model: opened.id.clone(),
         guidance,
-        null_label: args.null_label.or_else(|| contract.null_label()),
+        null_label: args.null_label.or_else(|| contract.null_label),
         init_noise: given.initial_hash.clone(),
         inputs: given.inputs.iter().map(|(name, _, hash)| (name.clone(), hash.clone())).collect(),
         plan: &plan,
@@ -112,9 +113,9 @@ pub fn run(args: &Args) -> Outcome {
     let all_seeds: Vec<u64> = seeds.iter().collect();
     let samples = Samples {
         count: all_seeds.len(),
-        shape: contract.shape(),
+        shape: sampler.shape(),
         labels: labels.clone(),
-        class_names: contract.class_names().to_vec(),
+        class_names: contract.class_names.clone(),
     };
 
     let (mut sink, positions): (Box<dyn Sink>, Vec<usize>) = if format == Format::Folder {
@@ -161,7 +162,7 @@ pub fn run(args: &Args) -> Outcome {
         seeds: seeds.to_string(),
         labels: labels.as_deref(),
         origin,
-        runtime: opened.description.clone(),
+        runtime: opened.runtime.clone(),
         batch: batch_size,
         skipped: all_seeds.len() - positions.len(),
         seconds,
@@ -216,7 +217,7 @@ impl Args {
     }
 
     /// The plan, before anything is loaded.
-    fn plan(&self) -> Outcome<Plan> {
+    fn plan(&self, found: Option<&Text>) -> Outcome<Plan> {
         if let Some(path) = &self.plan {
             if self.recipe.any() {
                 let why = "a plan already determines sampler, steps and clipping";
@@ -224,21 +225,19 @@ impl Args {
             }
             return read_plan(path);
         }
-        let found = model::scheduler_config(self.model.as_deref())?;
-        let found = found.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
         self.recipe.plan(&self.recipe.recipe(found)?)
     }
 
     /// One label a sample: those named, in turn, or every class in turn.
     fn labels(&self, opened: &model::Opened, count: usize) -> Outcome<Option<Vec<i64>>> {
         let contract = opened.sampler.network().contract();
-        let turn = match (&self.label, contract.takes_labels()) {
+        let turn = match (&self.label, contract.class_labels.is_some()) {
             (None, false) => return Ok(None),
             (Some(_), false) => {
                 return Err(Failure::usage(format!("--label: {} takes no class labels", opened.id.path)));
             }
             (Some(LabelChoice::List(labels)), true) => labels.clone(),
-            (Some(LabelChoice::All) | None, true) => match contract.classes() {
+            (Some(LabelChoice::All) | None, true) => match contract.classes {
                 Some(classes) => (0..classes as i64).collect(),
                 None => {
                     return Err(Failure::usage(format!(
@@ -256,7 +255,7 @@ impl Args {
         let (count, steps) = (job.seeds.len(), job.plan.steps().len());
         let mut batches = sampler.start(job)?;
         let size = batches.batch();
-        let shape = sampler.network().contract().shape();
+        let shape = sampler.shape();
         let film = self.film.as_ref().map(|path| Film::open(path, shape, size.min(count), steps));
         let mut film = film.transpose()?;
         let bar = voice.bar((count * steps) as u64);

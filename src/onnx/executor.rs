@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Binding, Contract, Network, SampleError};
+use ndarray::{ArrayViewD, Axis};
+
+use super::{Binding, Network, SampleError};
 use crate::noise;
 use crate::plan::Plan;
 use crate::sample::{Registers, Shape, apply, guide};
@@ -49,8 +51,9 @@ enum Passes {
 }
 
 /// A network bound to a batch, with the memory that a plan's steps need.
-pub(super) struct Executor<'n> {
-    binding: Binding<'n>,
+#[derive(Debug)]
+pub(super) struct Executor {
+    binding: Binding,
     shape: Shape,
     passes: Passes,
     guidance: Option<Guidance>,
@@ -62,10 +65,10 @@ pub(super) struct Executor<'n> {
     registers: Registers<f32>,
 }
 
-impl<'n> Executor<'n> {
+impl Executor {
     /// Binds the network to `batch` samples of a plan.
     pub(super) fn new(
-        network: &'n Network,
+        network: &Network,
         plan: &Plan,
         batch: usize,
         guidance: Option<Guidance>,
@@ -78,7 +81,9 @@ impl<'n> Executor<'n> {
         };
         let rows = if passes == Passes::Shared { 2 * batch } else { batch };
         let binding = network.bind(rows)?;
-        let shape = Shape { batch, each: contract.each(), learned_variance: contract.predicts_variance() };
+        let [_, channels, height, width] = network.sample_shape(batch);
+        let learned_variance = network.output_shape(batch)[1] == 2 * channels;
+        let shape = Shape { batch, each: channels * height * width, learned_variance };
         let outputs = if passes == Passes::One { 1 } else { 2 };
         Ok(Self {
             binding,
@@ -93,9 +98,19 @@ impl<'n> Executor<'n> {
         })
     }
 
-    /// Further inputs of the graph, one row for all samples or one a sample.
-    pub(super) const fn binding_mut(&mut self) -> &mut Binding<'n> {
-        &mut self.binding
+    /// Samples in one run.
+    pub(super) const fn batch(&self) -> usize {
+        self.shape.batch
+    }
+
+    /// A further input of the graph, one row a sample.
+    pub(super) fn set_input(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<(), SampleError> {
+        if self.passes == Passes::Shared {
+            let twice = ndarray::concatenate(Axis(0), &[rows.view(), rows.view()])
+                .expect("two copies of one array have one shape");
+            return Ok(self.binding.set_extra(name, twice.view())?);
+        }
+        Ok(self.binding.set_extra(name, rows)?)
     }
 
     /// From x_T to the samples, NCHW. `initial` stands in for draw 0 where it is given.

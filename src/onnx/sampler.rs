@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use ndarray::{Array4, ArrayView4, ArrayViewD, Axis};
 
 use super::executor::{Executor, Guidance, Moment, Timing};
-use super::{Contract, Network, NetworkOptions};
+use super::{Contract, ModelSource, Network, RuntimeOptions, SessionOptions, runtime};
 use crate::plan::{Plan, Recipe, Scheduler};
 
 /// Why sampling stopped.
@@ -89,12 +89,38 @@ pub struct Batch {
 }
 
 impl Sampler {
-    /// Opens a pipeline folder or an `.onnx` file, with the scheduler's configuration that lies beside it.
+    /// Opens a pipeline folder or an `.onnx` file on the runtime that is found (and installed, if there is none), with
+    /// the scheduler's configuration that lies beside it.
     ///
     /// # Errors
-    /// Whatever [`Network::open`] finds wrong; an unusable `scheduler_config.json`.
-    pub fn open(model: &Path, options: &NetworkOptions) -> Result<Self, SampleError> {
-        todo!()
+    /// Whatever [`ModelSource::resolve`], [`runtime::load`] and [`Network::open`] find wrong; an unusable
+    /// `scheduler_config.json`.
+    pub fn open(model: &Path, options: &SessionOptions) -> Result<Self, SampleError> {
+        let source = ModelSource::resolve(model)?;
+        let cuda = matches!(options.device, super::Device::Cuda(_));
+        let runtime = runtime::load(&RuntimeOptions { cuda, ..RuntimeOptions::from_environment(None) })?;
+        let scheduler = source.scheduler.as_ref().map(|text| Scheduler::from_json(&text.text)).transpose()?;
+        let network = Network::open(runtime, &source, options)?;
+        Ok(Self::new(network, scheduler.unwrap_or_default()))
+    }
+
+    /// From a network that is open already.
+    #[must_use]
+    pub const fn new(network: Network, scheduler: Scheduler) -> Self {
+        Self { network, scheduler }
+    }
+
+    /// Channels, height and width of a sample.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 3] {
+        let [_, channels, height, width] = self.network.sample_shape(1);
+        [channels, height, width]
+    }
+
+    /// True if the network predicts a variance beside its prediction (2C output channels).
+    #[must_use]
+    pub fn predicts_variance(&self) -> bool {
+        self.network.output_shape(1)[1] == 2 * self.network.sample_shape(1)[1]
     }
 
     /// The network with its contract.
@@ -122,21 +148,21 @@ impl Sampler {
     /// # Errors
     /// [`SampleError::Onnx`] for labels, batches or inputs that the model does not take; [`SampleError::Numbers`] for
     /// guidance without a null label, a plan that needs a variance the model does not predict, or a bad x_T.
-    pub fn start<'s>(&'s self, job: Job<'s>) -> Result<Batches<'s>, SampleError> {
+    pub fn start<'a>(&self, job: Job<'a>) -> Result<Batches<'a>, SampleError> {
         let contract = self.network.contract();
         if job.seeds.is_empty() {
             return Err(crate::Error::CountOutOfRange { name: "seeds", value: 0, min: 1, max: usize::MAX }.into());
         }
         check_labels(contract, &job)?;
         let guidance = guidance(contract, &job)?;
-        if job.plan.needs_learned_variance() && !contract.predicts_variance() {
+        if job.plan.needs_learned_variance() && !self.predicts_variance() {
             return Err(unsupported(
                 "a plan with learned variance on a network that predicts none",
                 "a network with 2C output channels, or variance beta or beta-tilde",
             ));
         }
         if let Some(initial) = &job.initial {
-            let [channels, height, width] = contract.shape();
+            let [channels, height, width] = self.shape();
             let (found, expected) = (initial.shape().to_vec(), vec![job.seeds.len(), channels, height, width]);
             if found != expected {
                 return Err(crate::Error::ShapeMismatch { name: "x_T", found, expected }.into());
@@ -153,23 +179,24 @@ impl Sampler {
                 return Err(super::Error::BadInput { name: name.clone(), found, expected }.into());
             }
         }
-        let batch = match (contract.fixed_batch(), job.batch) {
+        let batch = match (contract.batch, job.batch) {
             (Some(fixed), Some(asked)) if fixed != asked => return Err(super::Error::FixedBatch { fixed, asked }.into()),
             (Some(fixed), _) => fixed,
-            (None, asked) => asked.unwrap_or_else(|| auto_batch(contract)).clamp(1, job.seeds.len()),
+            (None, asked) => asked.unwrap_or_else(|| auto_batch(self.shape())).clamp(1, job.seeds.len()),
         };
-        Ok(Batches { sampler: self, job, batch, guidance, next: 0, executor: None })
+        Ok(Batches { network: self.network.clone(), job, batch, guidance, next: 0, executor: None })
     }
 }
 
 /// The batches of a job, made as they are asked for.
-pub struct Batches<'s> {
-    sampler: &'s Sampler,
-    job: Job<'s>,
+#[derive(Debug)]
+pub struct Batches<'a> {
+    network: Network,
+    job: Job<'a>,
     batch: usize,
     guidance: Option<Guidance>,
     next: usize,
-    executor: Option<Executor<'s>>,
+    executor: Option<Executor>,
 }
 
 impl Batches<'_> {
@@ -199,8 +226,8 @@ impl Batches<'_> {
     }
 
     fn make(&mut self, first: usize, end: usize, observe: &mut dyn FnMut(Moment<'_>)) -> Result<Batch, SampleError> {
-        let (job, contract) = (&self.job, self.sampler.network.contract());
-        let rows = if contract.fixed_batch().is_some() { self.batch } else { end - first };
+        let (job, contract) = (&self.job, self.network.contract());
+        let rows = if contract.batch.is_some() { self.batch } else { end - first };
         // A graph of fixed batch is filled up with the last sample, which is dropped again.
         let row = |k: usize| (first + k).min(end - 1);
         let seeds: Vec<u64> = (0..rows).map(|k| job.seeds[row(k)]).collect();
@@ -209,7 +236,7 @@ impl Batches<'_> {
             job.initial.map(|x| (0..rows).flat_map(|k| x.index_axis(Axis(0), row(k)).to_owned()).collect());
         let mut executor = match self.executor.take() {
             Some(executor) if executor.batch() == rows => executor,
-            _ => Executor::new(&self.sampler.network, job.plan, rows, self.guidance)?,
+            _ => Executor::new(&self.network, job.plan, rows, self.guidance)?,
         };
         for (name, values) in &job.inputs {
             let shared = values.shape()[0] == 1;
@@ -218,7 +245,7 @@ impl Batches<'_> {
         }
         let (samples, timing) =
             executor.run(job.plan, &seeds, labels.as_deref(), initial.as_deref(), job.stop, observe)?;
-        let [channels, height, width] = contract.shape();
+        let [_, channels, height, width] = self.network.sample_shape(rows);
         let kept = &samples[..(end - first) * channels * height * width];
         let samples = ArrayView4::from_shape((end - first, channels, height, width), kept)
             .expect("the executor's state has the contract's shape")
@@ -236,6 +263,19 @@ impl Iterator for Batches<'_> {
     }
 }
 
+fn check_labels(contract: &Contract, job: &Job<'_>) -> Result<(), SampleError> {
+    match (&contract.class_labels, job.labels) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(super::Error::NoLabels.into()),
+        (Some(port), None) => Err(super::Error::InputMissing { name: port.name.clone() }.into()),
+        (Some(_), Some(labels)) if labels.len() != job.seeds.len() => {
+            let (found, expected) = (vec![labels.len()], vec![job.seeds.len()]);
+            Err(crate::Error::ShapeMismatch { name: "the list of labels", found, expected }.into())
+        }
+        (Some(_), Some(labels)) => Ok(labels.iter().try_for_each(|&label| contract.check_label(label))?),
+    }
+}
+
 fn guidance(contract: &Contract, job: &Job<'_>) -> Result<Option<Guidance>, SampleError> {
     let scale = job.guidance;
     if !scale.is_finite() {
@@ -245,7 +285,7 @@ fn guidance(contract: &Contract, job: &Job<'_>) -> Result<Option<Guidance>, Samp
     if scale == 1.0 {
         return Ok(None);
     }
-    match job.null_label.or_else(|| contract.null_label()) {
+    match job.null_label.or_else(|| contract.null_label) {
         Some(null_label) if job.labels.is_some() => Ok(Some(Guidance { scale, null_label })),
         _ => Err(unsupported("guidance on a model without a null label", "a null label, or guidance 1")),
     }
@@ -256,6 +296,6 @@ fn unsupported(found: &str, expected: &'static str) -> SampleError {
 }
 
 /// Enough rows to keep the cores busy, few enough to stay in a modest memory.
-fn auto_batch(contract: &Contract) -> usize {
-    (16_384 / contract.each().max(1)).clamp(1, 16)
+fn auto_batch(shape: [usize; 3]) -> usize {
+    (16_384 / shape.iter().product::<usize>().max(1)).clamp(1, 16)
 }
