@@ -180,7 +180,9 @@ impl Sampler {
             }
         }
         let batch = match (contract.batch, job.batch) {
-            (Some(fixed), Some(asked)) if fixed != asked => return Err(super::Error::FixedBatch { fixed, asked }.into()),
+            (Some(fixed), Some(asked)) if fixed != asked => {
+                return Err(super::Error::FixedBatch { fixed, asked }.into());
+            }
             (Some(fixed), _) => fixed,
             (None, asked) => asked.unwrap_or_else(|| auto_batch(self.shape())).clamp(1, job.seeds.len()),
         };
