@@ -1,6 +1,7 @@
 //! alphabar: denoising diffusion, checked.
 #![allow(missing_docs, dead_code)]
 
+pub mod array;
 mod dd;
 pub mod error;
 
@@ -31,7 +32,6 @@ pub mod table;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-#[cfg(feature = "verify")]
 pub mod diagnose;
 #[cfg(feature = "sample")]
 pub mod noise;
@@ -39,6 +39,8 @@ pub mod noise;
 pub mod onnx;
 #[cfg(feature = "sample")]
 pub mod sample;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 #[cfg(feature = "verify")]
 pub mod verify;
 

@@ -1,1 +1,129 @@
-//! (to come)
+//! What a network may predict, and the affine maps between the choices: ε, x₀, v, score.
+//!
+//! With `x_t = √ᾱ x₀ + √(1 − ᾱ) ε` known, each of the four determines the others by `to = x·x_t + value·from`.
+//! The conversions form a group: composing two gives the third, and each has an inverse wherever it exists.
+
+use ndarray::{Array, ArrayBase, Data, Dimension};
+
+use crate::array::{self, Real};
+use crate::error::{Error, Result};
+use crate::schedule::{Level, Transition};
+
+/// What the network's output means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Prediction {
+    /// The noise ε (diffusers: `epsilon`).
+    Epsilon,
+    /// The data x₀ (diffusers: `sample`).
+    X0,
+    /// v = √ᾱ ε − √(1 − ᾱ) x₀ (diffusers: `v_prediction`).
+    V,
+    /// The score ∇ log q(x_t | x₀) = −ε/√(1 − ᾱ), or its conditional mean ∇ log q(x_t).
+    Score,
+}
+
+impl Prediction {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Epsilon, Self::X0, Self::V, Self::Score];
+}
+
+/// An affine map `x·x_t + value·network output`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine {
+    /// Factor on x_t.
+    pub x: f64,
+    /// Factor on the converted quantity.
+    pub value: f64,
+}
+
+impl Affine {
+    /// The map applied to numbers.
+    #[must_use]
+    pub fn at(self, xt: f64, value: f64) -> f64 {
+        self.x * xt + self.value * value
+    }
+
+    /// The map applied entry by entry to arrays of one shape.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if the shapes differ.
+    pub fn map<A: Real, D: Dimension>(
+        self,
+        xt: &ArrayBase<impl Data<Elem = A>, D>,
+        value: &ArrayBase<impl Data<Elem = A>, D>,
+    ) -> Result<Array<A, D>> {
+        array::combine(self.x, xt, self.value, value)
+    }
+}
+
+/// The map that turns one prediction into another at one noise level.
+///
+/// ```text
+/// σ = √(1 − ᾱ)      from ε               from x₀              from v           from score
+/// to x₀             (x_t − σ ε)/√ᾱ       x₀                   √ᾱ x_t − σ v     (x_t + σ² s)/√ᾱ
+/// to ε              ε                    (x_t − √ᾱ x₀)/σ      σ x_t + √ᾱ v     −σ s
+/// to v              (ε − σ x_t)/√ᾱ       (√ᾱ x_t − x₀)/σ      v                −σ (x_t + s)/√ᾱ
+/// to score          −ε/σ                 (√ᾱ x₀ − x_t)/σ²     −x_t − √ᾱ v/σ    s
+/// ```
+///
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (9), (15); Salimans & Ho 2022, arXiv:2202.00512v2, sect. 4 and
+/// appendix D (v); ledger S1.56, S1.62, S3.56, B4.
+/// Accuracy: the maps from ε and the score multiply rounding errors by √((1 − ᾱ)/ᾱ) (157 at t = 1000 of the linear
+/// schedule), those from x₀ by its reciprocal.
+///
+/// # Errors
+/// [`Error::Singular`] from ε or the score at ᾱ = 0, where x_t holds nothing of x₀; from x₀ or to the score at
+/// ᾱ = 1, where it holds no noise.
+pub fn conversion(from: Prediction, to: Prediction, level: Level) -> Result<Affine> {
+    use Prediction::{Epsilon, Score, V, X0};
+    if from == to {
+        return Ok(Affine { x: 0.0, value: 1.0 });
+    }
+    let (signal, sigma, variance) = (level.signal(), level.noise_std(), level.one_minus_alpha_bar());
+    let divides_by_signal = matches!((from, to), (Epsilon | Score, X0 | V));
+    let divides_by_sigma = from == X0 || to == Score;
+    if divides_by_signal && signal <= 0.0 {
+        let reason = "alpha_bar is 0 (zero terminal SNR), so x_t is pure noise; predict v or x0 instead";
+        return Err(Error::Singular { what: "x0 from a predicted noise or score", reason });
+    }
+    if divides_by_sigma && sigma <= 0.0 {
+        let reason = "alpha_bar is 1, so x_t is the data and holds no noise; start at t = 1";
+        return Err(Error::Singular { what: "noise or score of clean data", reason });
+    }
+    let (x, value) = match (from, to) {
+        (Epsilon, X0) => (1.0 / signal, -sigma / signal),
+        (V, X0) => (signal, -sigma),
+        (Score, X0) => (1.0 / signal, variance / signal),
+        (X0, Epsilon) => (1.0 / sigma, -signal / sigma),
+        (V, Epsilon) => (sigma, signal),
+        (Score, Epsilon) => (0.0, -sigma),
+        (Epsilon, V) => (-sigma / signal, 1.0 / signal),
+        (X0, V) => (signal / sigma, -1.0 / sigma),
+        (Score, V) => (-sigma / signal, -sigma / signal),
+        (Epsilon, Score) => (0.0, -1.0 / sigma),
+        (X0, Score) => (-1.0 / variance, signal / variance),
+        (V, Score) => (-1.0, -signal / sigma),
+        (Epsilon, Epsilon) | (X0, X0) | (V, V) | (Score, Score) => (0.0, 1.0),
+    };
+    Ok(Affine { x, value })
+}
+
+/// The mean of q(x_s | x_t, x₀) as an affine map of x_t and ε.
+///
+/// ```text
+/// μ̃ = (x_t − β/√(1 − ᾱ_t) · ε)/√α        α = ᾱ_t/ᾱ_s, β = 1 − α
+/// ```
+///
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (10); ledger S1.57, S3.59, S2.21 (E2.3), S3.60 (E3.14).
+///
+/// # Errors
+/// [`Error::Singular`] at ᾱ_t = 0.
+pub fn mean_from_eps(step: &Transition) -> Result<Affine> {
+    let root = step.alpha().sqrt();
+    if root <= 0.0 {
+        let reason = "alpha_bar is 0 (zero terminal SNR); use the mean from x0";
+        return Err(Error::Singular { what: "posterior mean from a predicted noise", reason });
+    }
+    Ok(Affine { x: 1.0 / root, value: -step.beta() / (step.t().noise_std() * root) })
+}
