@@ -204,7 +204,9 @@ impl Args {
             let shape = array.shape().to_vec();
             let array = array.into_dimensionality::<ndarray::Ix4>().map_err(|_| {
                 let place = path.display();
-                Failure::input(format!("x_T in {place} has shape {shape:?}; expected [count, channels, height, width]"))
+                Failure::input(format!(
+                    "x_T in {place} has shape {shape:?}; expected [count, channels, height, width]"
+                ))
             })?;
             (initial, initial_hash) = (Some(array), Some(hash));
         }

@@ -180,7 +180,9 @@ impl Sampler {
             }
         }
         let batch = match (contract.batch, job.batch) {
-            (Some(fixed), Some(asked)) if fixed != asked => return Err(super::Error::FixedBatch { fixed, asked }.into()),
+            (Some(fixed), Some(asked)) if fixed != asked => {
+                return Err(super::Error::FixedBatch { fixed, asked }.into());
+            }
             (Some(fixed), _) => fixed,
             (None, asked) => asked.unwrap_or_else(|| auto_batch(self.shape())).clamp(1, job.seeds.len()),
         };
@@ -285,7 +287,7 @@ fn guidance(contract: &Contract, job: &Job<'_>) -> Result<Option<Guidance>, Samp
     if scale == 1.0 {
         return Ok(None);
     }
-    match job.null_label.or_else(|| contract.null_label) {
+    match job.null_label.or(contract.null_label) {
         Some(null_label) if job.labels.is_some() => Ok(Some(Guidance { scale, null_label })),
         _ => Err(unsupported("guidance on a model without a null label", "a null label, or guidance 1")),
     }
