@@ -81,13 +81,16 @@ pub fn run(args: &Args) -> Outcome {
         (Format::Csv, _) => csv(&table),
         (Format::Json, _) => json(&table)?,
         (Format::Npz, Some(path)) => return npz(&table, path),
-        (Format::Npz, None) => return Err(Failure::usage("--format npz is not text; name a file with --out FILE.npz")),
+        (Format::Npz, None) => {
+            return Err(Failure::usage("--format npz is not text; name a file with --out FILE.npz"));
+        }
     };
     match &args.out {
         None => print(text),
         Some(path) => {
             let mut draft = Draft::new(path)?;
-            std::io::Write::write_all(draft.file(), text.as_bytes()).map_err(|error| Failure::io("write", path, &error))?;
+            std::io::Write::write_all(draft.file(), text.as_bytes())
+                .map_err(|error| Failure::io("write", path, &error))?;
             draft.keep()
         }
     }
@@ -134,7 +137,9 @@ fn report(schedule: &Schedule, table: &Table) -> String {
         let worst = |other: &Table, unit: f64| {
             let off = |(i, (&got, &want)): (usize, (&f64, &f64))| (ulps(got, want) / unit, i + 1);
             let pairs = other.column(column).iter().zip(table.column(column)).enumerate().map(off);
-            pairs.filter(|(u, _)| u.is_finite()).fold((0.0, 0), |worst, this| if this.0 > worst.0 { this } else { worst })
+            pairs
+                .filter(|(u, _)| u.is_finite())
+                .fold((0.0, 0), |worst, this| if this.0 > worst.0 { this } else { worst })
         };
         let (d, s) = (worst(&double, 1.0), worst(&single, 2f64.powi(29)));
         let _ = writeln!(text, "{:<26} {:>14.1} {:>6} {:>14.1} {:>6}", column.name(), d.0, d.1, s.0, s.1);

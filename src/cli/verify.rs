@@ -56,7 +56,9 @@ pub fn run(args: &Args) -> Outcome {
 
 fn chosen(args: &Args) -> Outcome<Vec<Claim>> {
     let all = claims();
-    if let Some(row) = args.row.iter().find(|row| !all.iter().any(|claim| claim.row_ids().any(|id| id == row.as_str()))) {
+    if let Some(row) =
+        args.row.iter().find(|row| !all.iter().any(|claim| claim.row_ids().any(|id| id == row.as_str())))
+    {
         return Err(Failure::usage(format!("no claim covers row {row:?}; rows are named as in S1.41 or B4")));
     }
     let wanted = |claim: &Claim| {
@@ -65,7 +67,10 @@ fn chosen(args: &Args) -> Outcome<Vec<Claim>> {
     };
     let chosen: Vec<Claim> = all.into_iter().filter(wanted).collect();
     if chosen.is_empty() {
-        return Err(Failure::usage(format!("no claim has a name like {:?}; `alphabar verify` lists them", args.claim)));
+        return Err(Failure::usage(format!(
+            "no claim has a name like {:?}; `alphabar verify` lists them",
+            args.claim
+        )));
     }
     Ok(chosen)
 }
@@ -79,7 +84,9 @@ fn run_all(claims: &[Claim], run: &Run) -> Vec<ClaimReport> {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((k, claim)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|k| claims.get(k).map(|c| (k, c))) {
+                while let Some((k, claim)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|k| claims.get(k).map(|c| (k, c)))
+                {
                     let report = ClaimReport::of(claim, run);
                     done.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[k] = Some(report);
                     bar.inc(1);

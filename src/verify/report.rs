@@ -78,7 +78,10 @@ impl ClaimReport {
 /// Heading of the table on the screen.
 #[must_use]
 pub fn heading() -> String {
-    format!("{:<52} {:>4} {:>8} {:>11} {:>7} {:>7}  {}", "claim", "rows", "points", "worst share", "faults", "time", "method")
+    format!(
+        "{:<52} {:>4} {:>8} {:>11} {:>7} {:>7}  {}",
+        "claim", "rows", "points", "worst share", "faults", "time", "method"
+    )
 }
 
 /// One line of the table on the screen.
@@ -102,7 +105,9 @@ pub fn markdown(reports: &[ClaimReport]) -> String {
     for report in reports {
         let ids: Vec<&str> = report.rows.iter().map(|(id, _)| *id).collect();
         let (points, share, at) = match &report.outcome {
-            Ok(evidence) => (evidence.points.to_string(), format!("{:.2e}", evidence.worst_share), evidence.at.clone()),
+            Ok(evidence) => {
+                (evidence.points.to_string(), format!("{:.2e}", evidence.worst_share), evidence.at.clone())
+            }
             Err(mismatch) => ("-".into(), "failed".into(), mismatch.to_string()),
         };
         let total = report.rejected.len() + report.accepted.len();
@@ -124,9 +129,7 @@ pub fn markdown(reports: &[ClaimReport]) -> String {
 pub fn json(reports: &[ClaimReport], run: &Run, prose: &[(String, String)]) -> serde_json::Value {
     use serde_json::{Value, json};
     let number = |x: f64| serde_json::Number::from_f64(x).map_or_else(|| Value::from(x.to_string()), Value::Number);
-    let row = |(id, row): &(&str, Row)| {
-        json!({"id": id, "got": number(row.got), "want": number(row.want), "tol": number(row.tol.allowance(row.want))})
-    };
+    let row = |(id, row): &(&str, Row)| json!({"id": id, "got": number(row.got), "want": number(row.want), "tol": number(row.tol.allowance(row.want))});
     let claim = |report: &ClaimReport| {
         let (points, share, at) = match &report.outcome {
             Ok(evidence) => (evidence.points, number(evidence.worst_share), evidence.at.clone()),

@@ -56,7 +56,9 @@ pub fn run(args: &Args) -> Outcome {
         let names: Vec<&str> = arrays.iter().map(|numbers: &Numbers| numbers.name.as_str()).collect();
         let known: Vec<&str> = Array::ALL.iter().map(|array| array.name()).collect();
         let (path, known) = (args.file.display(), known.join(", "));
-        return Err(Failure::usage(format!("{path} holds {names:?}, none of which is known; expected some of {known}")));
+        return Err(Failure::usage(format!(
+            "{path} holds {names:?}, none of which is known; expected some of {known}"
+        )));
     }
     conclude(args, &report, &args.file)
 }
