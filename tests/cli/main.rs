@@ -1,0 +1,9 @@
+//! The program from outside: what it writes, what it says, and its exit codes.
+
+mod bad_input;
+mod diffusers;
+mod outputs;
+mod plans;
+mod program;
+mod repeatable;
+mod server;
