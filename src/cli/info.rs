@@ -66,7 +66,11 @@ fn model_text(opened: &model::Opened, contract: &Contract) -> String {
     let mut text = format!("{}\n", opened.id.path);
     let _ = writeln!(text, "sha256        {}", opened.id.sha256);
     let _ = writeln!(text, "sample        {} · {channels}×{height}×{width} · batch {batch}", contract.sample);
-    let _ = writeln!(text, "timestep      {} · {} · {:?}", contract.timestep.name, contract.timestep.element, contract.timestep.shape);
+    let _ = writeln!(
+        text,
+        "timestep      {} · {} · {:?}",
+        contract.timestep.name, contract.timestep.element, contract.timestep.shape
+    );
     let variance = if opened.sampler.predicts_variance() { "prediction and variance" } else { "prediction" };
     let _ = writeln!(text, "out_sample    {} · {variance}", contract.out_sample);
     match &contract.class_labels {
@@ -108,8 +112,20 @@ fn scheduler_text(scheduler: &Scheduler) -> Outcome<String> {
     };
     let mut text = format!("scheduler     {class}\n");
     let _ = writeln!(text, "schedule      {betas}, T = {}{zero}", schedule.len());
-    let _ = writeln!(text, "beta          {:.6e} at t = 1 to {:.6e} at t = {}", schedule.beta(first), schedule.beta(last), last.get());
-    let _ = writeln!(text, "alpha_bar     {:.6} at t = 1 to {:.6e} at t = {}", schedule.alpha_bar(first), schedule.alpha_bar(last), last.get());
+    let _ = writeln!(
+        text,
+        "beta          {:.6e} at t = 1 to {:.6e} at t = {}",
+        schedule.beta(first),
+        schedule.beta(last),
+        last.get()
+    );
+    let _ = writeln!(
+        text,
+        "alpha_bar     {:.6} at t = 1 to {:.6e} at t = {}",
+        schedule.alpha_bar(first),
+        schedule.alpha_bar(last),
+        last.get()
+    );
     let _ = writeln!(text, "prediction    {:?}", scheduler.prediction);
     let _ = writeln!(text, "clipping      {clip}");
     let _ = writeln!(text, "spacing       {:?}", scheduler.spacing);

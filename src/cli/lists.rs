@@ -55,7 +55,8 @@ impl FromStr for Seeds {
             if last < first {
                 return Err(format!("the range {part} runs backwards; write {last}-{first}"));
             }
-            total = (last - first).checked_add(1).and_then(|count| total.checked_add(count)).ok_or("too many seeds")?;
+            total =
+                (last - first).checked_add(1).and_then(|count| total.checked_add(count)).ok_or("too many seeds")?;
             Ok((first, last))
         };
         let ranges: Result<_, String> = text.split(',').map(range).collect();

@@ -28,7 +28,9 @@ fn built_in() -> Outcome<ModelSource> {
 
 #[cfg(not(feature = "fixture"))]
 fn built_in() -> Outcome<ModelSource> {
-    Err(Failure::usage("this build has no model of its own (feature `fixture`); name a pipeline folder or .onnx file"))
+    Err(Failure::usage(
+        "this build has no model of its own (feature `fixture`); name a pipeline folder or .onnx file",
+    ))
 }
 
 /// A model on its device.

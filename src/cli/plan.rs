@@ -10,6 +10,7 @@ use crate::plan::{Clip, Noise, Plan, Recipe, SamplerKind};
 
 /// Arguments of `alphabar plan`.
 #[derive(clap::Args, Debug)]
+#[command(allow_negative_numbers = true)]
 pub struct Args {
     /// A pipeline folder or an .onnx file, for its scheduler's configuration [default: the MNIST fixture]
     model: Option<PathBuf>,
@@ -42,15 +43,7 @@ fn table(recipe: &Recipe, plan: &Plan) -> String {
     let _ = writeln!(
         text,
         "{:>6} {:>6} {:>8} {:>13} {:>13} {:>13} {:>13} {:>13} {:>13}",
-        columns[0],
-        columns[1],
-        columns[2],
-        columns[3],
-        columns[4],
-        columns[5],
-        columns[6],
-        columns[7],
-        columns[8]
+        columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7], columns[8]
     );
     for step in plan.steps() {
         let time = |t: Option<usize>| t.map_or_else(|| "-".into(), |t| t.to_string());

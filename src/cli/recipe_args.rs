@@ -206,7 +206,9 @@ impl RecipeArgs {
         };
         let trained = recipe.scheduler.trained_steps;
         if let (Some(steps), true) = (self.steps, self.steps == Some(0) || self.steps > Some(trained)) {
-            return Err(Failure::usage(format!("--steps is {steps}; expected 1 to {trained}, the steps of training")));
+            return Err(Failure::usage(format!(
+                "--steps is {steps}; expected 1 to {trained}, the steps of training"
+            )));
         }
         let list = recipe.model_timesteps().map_err(blame(self.steps.is_some(), "--steps"))?;
         if self.timesteps.is_some() {

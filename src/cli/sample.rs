@@ -17,6 +17,7 @@ use crate::plan::Plan;
 
 /// Arguments of `alphabar sample`.
 #[derive(clap::Args, Debug)]
+#[command(allow_negative_numbers = true)]
 pub struct Args {
     /// A pipeline folder or an .onnx file [default: the MNIST fixture]
     model: Option<PathBuf>,
@@ -100,8 +101,9 @@ pub fn run(args: &Args) -> Outcome {
 
     let sampler = &opened.sampler;
     let contract = sampler.network().contract();
+    let guidance = args.guidance(&opened)?;
+    sampler.check_memory(&plan, args.batch().unwrap_or(1).min(seeds.len()))?;
     let labels = args.labels(&opened, seeds.len())?;
-    let guidance = args.guidance.unwrap_or(1.0);
     let origin = Origin {
         model: opened.id.clone(),
         guidance,
@@ -145,7 +147,7 @@ pub fn run(args: &Args) -> Outcome {
             null_label: args.null_label,
             initial: given.initial.as_ref().map(|x| x.view()),
             inputs: given.inputs.iter().map(|(name, values, _)| (name.clone(), values.view())).collect(),
-            batch: args.batch.map(|batch| usize::try_from(batch).unwrap_or(usize::MAX)),
+            batch: args.batch(),
             stop: Some(interrupt::flag()),
             ..Job::new(&plan, &seeds)
         };
@@ -192,6 +194,39 @@ impl Args {
         }
     }
 
+    fn batch(&self) -> Option<usize> {
+        self.batch.map(|batch| usize::try_from(batch).unwrap_or(usize::MAX))
+    }
+
+    /// The scale, 1 if the model is not to be guided.
+    fn guidance(&self, opened: &model::Opened) -> Outcome<f64> {
+        let contract = opened.sampler.network().contract();
+        let Some(scale) = self.guidance else {
+            if self.null_label.is_some() {
+                return Err(Failure::usage("--null-label has no meaning without --guidance"));
+            }
+            return Ok(1.0);
+        };
+        if !scale.is_finite() {
+            return Err(Failure::usage(format!("--guidance is {scale}; expected a finite number")));
+        }
+        let path = &opened.id.path;
+        if contract.class_labels.is_none() {
+            return Err(Failure::usage(format!(
+                "--guidance: {path} takes no class labels, so there is nothing to guide"
+            )));
+        }
+        match self.null_label.or(contract.null_label) {
+            None => Err(Failure::usage(format!(
+                "--guidance: {path} does not say which label stands for no class; name it with --null-label"
+            ))),
+            Some(label) => {
+                contract.check_label(label).map_err(|error| Failure::usage(format!("--null-label: {error}")))?;
+                Ok(scale)
+            }
+        }
+    }
+
     fn given(&self) -> Outcome<Given> {
         let read = |path: &std::path::Path| -> Outcome<(ArrayD<f32>, String)> {
             let array = output::read_f32(path)?;
@@ -204,7 +239,9 @@ impl Args {
             let shape = array.shape().to_vec();
             let array = array.into_dimensionality::<ndarray::Ix4>().map_err(|_| {
                 let place = path.display();
-                Failure::input(format!("x_T in {place} has shape {shape:?}; expected [count, channels, height, width]"))
+                Failure::input(format!(
+                    "x_T in {place} has shape {shape:?}; expected [count, channels, height, width]"
+                ))
             })?;
             (initial, initial_hash) = (Some(array), Some(hash));
         }
@@ -236,7 +273,11 @@ impl Args {
             (Some(_), false) => {
                 return Err(Failure::usage(format!("--label: {} takes no class labels", opened.id.path)));
             }
-            (Some(LabelChoice::List(labels)), true) => labels.clone(),
+            (Some(LabelChoice::List(labels)), true) => {
+                let check = |&label: &i64| contract.check_label(label);
+                labels.iter().try_for_each(check).map_err(|error| Failure::usage(format!("--label: {error}")))?;
+                labels.clone()
+            }
             (Some(LabelChoice::All) | None, true) => match contract.classes {
                 Some(classes) => (0..classes as i64).collect(),
                 None => {

@@ -102,7 +102,8 @@ impl Recipe {
         let scheduler = &self.scheduler;
         let schedule = scheduler.schedule()?;
         let prediction = scheduler.prediction;
-        if schedule.alpha_bar(schedule.last()) <= 0.0 && matches!(prediction, Prediction::Epsilon | Prediction::Score) {
+        if schedule.alpha_bar(schedule.last()) <= 0.0 && matches!(prediction, Prediction::Epsilon | Prediction::Score)
+        {
             let reason = "the chain ends in alpha_bar = 0 (zero terminal SNR), where a predicted noise says nothing of \
                           x0; such networks predict v or x0";
             return Err(Error::Singular { what: "x0 from a predicted noise", reason });

@@ -117,13 +117,18 @@ impl Scheduler {
     pub fn from_json(text: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(text).map_err(|error| syntax_error(text, &error))?;
         let Value::Object(keys) = value else {
-            return Err(Error::Unsupported { found: shown(&value), expected: "a JSON object with a scheduler's keys" });
+            return Err(Error::Unsupported {
+                found: shown(&value),
+                expected: "a JSON object with a scheduler's keys",
+            });
         };
         let keys = Keys(&keys);
         let defaults = Self::default();
         let beta_schedule = match keys.get("trained_betas") {
             Some(given) => BetaSchedule::Given(numbers("trained_betas", given)?),
-            None => keys.name("beta_schedule", BETA_SCHEDULES, "linear, scaled_linear, squaredcos_cap_v2 or sigmoid")?,
+            None => {
+                keys.name("beta_schedule", BETA_SCHEDULES, "linear, scaled_linear, squaredcos_cap_v2 or sigmoid")?
+            }
         };
         let steps_offset = keys.count("steps_offset", 0, 0, MAX_STEPS)?;
         let clip_bound = keys.number("clip_sample_range", 1.0)?;
@@ -278,7 +283,8 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
     let (line, column) = (error.line(), error.column());
     let rest = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let near: String = rest.chars().skip(column.saturating_sub(2)).take(9).collect();
-    let literal = ["NaN", "-Infinity", "Infinity"].into_iter().find(|name| near.contains(name) || near.contains(&name[1..]));
+    let literal =
+        ["NaN", "-Infinity", "Infinity"].into_iter().find(|name| near.contains(name) || near.contains(&name[1..]));
     let reason = match literal {
         Some(name) => format!("{name} is not a number that JSON or a schedule can hold"),
         None => error.to_string(),

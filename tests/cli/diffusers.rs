@@ -30,7 +30,8 @@ fn sample(place: &Place, case: &Value, seeds: &Value, extra: &str) -> ArrayD<f32
     place.write("scheduler_config.json", scheduler.to_string());
     let seeds: Vec<String> = seeds.as_array().unwrap().iter().map(Value::to_string).collect();
     let model = network(case["network"].as_str().unwrap());
-    let mut line = format!("sample {model} --scheduler scheduler_config.json --out x.npy --seeds {}", seeds.join(","));
+    let mut line =
+        format!("sample {model} --scheduler scheduler_config.json --out x.npy --seeds {}", seeds.join(","));
     line += &format!(" --steps {} {extra}", case["steps"]);
     if scheduler["_class_name"] == "DDIMScheduler" {
         line += &format!(" --eta {} --clipped-epsilon {}", case["eta"], case["clipped_epsilon"].as_str().unwrap());

@@ -133,7 +133,8 @@ impl Draft {
         builder.prefix(".alphabar-").suffix(".tmp");
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder).map_err(|error| Failure::io("write to the folder of", path, &error))?;
+        let file =
+            builder.tempfile_in(folder).map_err(|error| Failure::io("write to the folder of", path, &error))?;
         Ok(Self { file, path: path.to_path_buf() })
     }
 

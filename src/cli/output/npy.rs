@@ -15,7 +15,8 @@ use crate::cli::failure::{Failure, Outcome};
 fn header(descr: &str, shape: &[usize]) -> Vec<u8> {
     let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
     let comma = if shape.len() == 1 { "," } else { "" };
-    let mut dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}{comma}), }}", sizes.join(", "));
+    let mut dict =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}{comma}), }}", sizes.join(", "));
     let padding = 63 - (10 + dict.len()) % 64;
     dict.extend(std::iter::repeat_n(' ', padding));
     dict.push('\n');
