@@ -1,6 +1,8 @@
 //! The `alphabar` program: arguments, output files, messages.
 
 mod bench;
+mod cases;
+mod check;
 mod failure;
 mod info;
 mod interrupt;
@@ -13,6 +15,8 @@ mod recipe_args;
 mod runtime;
 mod runtime_args;
 mod sample;
+mod table;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,14 @@ enum Command {
     Info(info::Args),
     /// Print which ONNX Runtime would be used, or install one
     Runtime(runtime::Args),
+    /// Check every claim of the theory by an independent method
+    Verify(verify::Args),
+    /// Say which mistake is in tables that other code computed
+    Check(Box<check::Args>),
+    /// Write inputs for one formula, to check the answers of other code
+    Cases(cases::Args),
+    /// Print a schedule's tables to the last digit
+    Table(table::Args),
     /// Measure speed, time outside the network and memory
     Bench(bench::Args),
 }
@@ -59,6 +71,10 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Runtime(args) => runtime::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Cases(args) => cases::run(&args),
+        Command::Table(args) => table::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     outcome.map_or_else(|failure: Failure| failure.report(), |()| ExitCode::SUCCESS)

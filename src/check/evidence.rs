@@ -1,0 +1,141 @@
+//! What a check returns: evidence that a claim held, or the first point where it did not.
+
+use std::fmt;
+
+use super::Tol;
+
+/// A claim held at every point tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// How many numbers were compared.
+    pub points: usize,
+    /// Largest used part of an allowance: near 0 is slack that hides faults, near 1 is luck.
+    pub worst_share: f64,
+    /// Where that was.
+    pub at: String,
+}
+
+/// A claim failed: both values, the point and the tolerance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mismatch {
+    /// Which quantity differs.
+    pub what: String,
+    /// What the code under test gave.
+    pub got: f64,
+    /// What the independent method gave.
+    pub want: f64,
+    /// What was allowed.
+    pub tol: Tol,
+    /// Where.
+    pub at: String,
+}
+
+/// Result of a check.
+pub type Outcome = std::result::Result<Evidence, Mismatch>;
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, got, want, tol, at } = self;
+        write!(f, "{what}: got {got:?}, want {want:?} at {at}; off by {:.3e}, allowed {tol}", (got - want).abs())
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+impl Evidence {
+    /// Nothing tried yet.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { points: 0, worst_share: 0.0, at: String::new() }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let points = self.points + other.points;
+        let worse = if other.worst_share > self.worst_share || self.points == 0 { other } else { self };
+        Self { points, ..worse }
+    }
+}
+
+/// Compares numbers one after another and remembers the worst.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    evidence: Evidence,
+}
+
+impl Default for Trial {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Trial {
+    /// Nothing compared yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { evidence: Evidence::none() }
+    }
+
+    /// Compares one number; `at` is asked for the point only when it has to be told.
+    ///
+    /// # Errors
+    /// [`Mismatch`] beyond the tolerance.
+    pub fn close(
+        &mut self,
+        what: &str,
+        got: f64,
+        want: f64,
+        tol: Tol,
+        at: impl Fn() -> String,
+    ) -> Result<(), Mismatch> {
+        let share = tol.share(got, want);
+        if share > 1.0 || share.is_nan() {
+            return Err(Mismatch { what: what.into(), got, want, tol, at: at() });
+        }
+        if share > self.evidence.worst_share || self.evidence.points == 0 {
+            self.evidence.worst_share = share;
+            self.evidence.at = format!("{what}, {}", at());
+        }
+        self.evidence.points += 1;
+        Ok(())
+    }
+
+    /// Checks `got ≤ bound + slack`; `slack` is the rounding allowed in an inequality.
+    ///
+    /// # Errors
+    /// [`Mismatch`] if the inequality is broken.
+    pub fn at_most(
+        &mut self,
+        what: &str,
+        got: f64,
+        bound: f64,
+        slack: Tol,
+        at: impl Fn() -> String,
+    ) -> Result<(), Mismatch> {
+        if got <= bound {
+            self.evidence.points += 1;
+            if self.evidence.points == 1 {
+                self.evidence.at = format!("{what}, {}", at());
+            }
+            return Ok(());
+        }
+        self.close(what, got, bound, slack, at)
+    }
+
+    /// Takes over what another check found.
+    pub fn include(&mut self, evidence: Evidence) {
+        let all = std::mem::replace(&mut self.evidence, Evidence::none());
+        self.evidence = all.and(evidence);
+    }
+
+    /// What was found.
+    ///
+    /// # Panics
+    /// If nothing was compared: a check that compares nothing cannot fail.
+    #[must_use]
+    pub fn evidence(self) -> Evidence {
+        assert!(self.evidence.points > 0, "a check compares at least one number");
+        self.evidence
+    }
+}

@@ -1,0 +1,6 @@
+//! Known wrong formulas of the chapter `vae`.
+
+use super::Erratum;
+
+/// Errata of the source documents that belong here.
+pub const ERRATA: &[Erratum] = &[];
