@@ -405,7 +405,7 @@ impl Binding {
     }
 
     fn evaluate(&mut self) -> ort::Result<()> {
-        self.sample.to_tensor();
+        self.sample.send();
         if self.network.device != Device::Cpu {
             // A bound input was copied to the device when it was bound; what was written since must go again.
             let contract = &self.network.contract;
@@ -420,7 +420,7 @@ impl Binding {
             }
         }
         drop(lock(&self.network.session).run_binding(&self.io)?);
-        self.output.from_tensor();
+        self.output.receive();
         Ok(())
     }
 }
@@ -470,13 +470,15 @@ impl Floats {
         }
     }
 
-    fn to_tensor(&mut self) {
+    /// Host to tensor, where they differ.
+    fn send(&mut self) {
         if let Self::F16 { host, tensor } = self {
             tensor.extract_tensor_mut().1.convert_from_f32_slice(host);
         }
     }
 
-    fn from_tensor(&mut self) {
+    /// Tensor to host, where they differ.
+    fn receive(&mut self) {
         if let Self::F16 { host, tensor } = self {
             tensor.extract_tensor().1.convert_to_f32_slice(host);
         }
