@@ -22,13 +22,13 @@ pub struct Args {
     /// Runs of the whole plan for each batch size; the median counts
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     recipe: RecipeArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, serde::Serialize)]

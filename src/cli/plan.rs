@@ -14,11 +14,11 @@ use crate::plan::{Clip, Noise, Plan, Recipe, SamplerKind};
 pub struct Args {
     /// A pipeline folder or an .onnx file, for its scheduler's configuration [default: the MNIST fixture]
     model: Option<PathBuf>,
-    #[command(flatten)]
-    recipe: RecipeArgs,
     /// Print the plan as JSON, at full precision, for `alphabar sample --plan`
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    recipe: RecipeArgs,
 }
 
 /// Prints the plan.

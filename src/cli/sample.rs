@@ -57,16 +57,16 @@ pub struct Args {
     /// A plan written by `alphabar plan --json`, in place of the sampler's options
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    #[command(flatten)]
-    recipe: RecipeArgs,
-    #[command(flatten)]
-    runtime: RuntimeArgs,
     /// Say nothing but errors
     #[arg(long)]
     quiet: bool,
     /// Print the record of the run as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
 }
 
 /// Arrays that were given on the command line.
@@ -107,7 +107,7 @@ pub fn run(args: &Args) -> Outcome {
     let origin = Origin {
         model: opened.id.clone(),
         guidance,
-        null_label: args.null_label.or_else(|| contract.null_label),
+        null_label: args.null_label.or(contract.null_label),
         init_noise: given.initial_hash.clone(),
         inputs: given.inputs.iter().map(|(name, _, hash)| (name.clone(), hash.clone())).collect(),
         plan: &plan,

@@ -324,7 +324,7 @@ fn guidance(contract: &Contract, job: &Job<'_>) -> Result<Option<Guidance>, Samp
     if scale == 1.0 {
         return Ok(None);
     }
-    match job.null_label.or_else(|| contract.null_label) {
+    match job.null_label.or(contract.null_label) {
         Some(null_label) if job.labels.is_some() => Ok(Some(Guidance { scale, null_label })),
         _ => Err(unsupported("guidance on a model without a null label", "a null label, or guidance 1")),
     }

@@ -1,4 +1,5 @@
 //! The program from outside: what it writes, what it says, and its exit codes.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 mod bad_input;
 mod diffusers;
