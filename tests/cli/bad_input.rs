@@ -119,6 +119,7 @@ fn initial_noise_of_the_wrong_shape() {
     place.fails("sample --init-noise x.npy", 1, &["x_T", "[2, 1, 28, 27]", "[2, 1, 28, 28]"]);
     write_npy(place.path("x.npy"), &Array4::<f32>::zeros((2, 1, 28, 28))).unwrap();
     place.fails("sample --init-noise x.npy --count 3", 1, &["[2, 1, 28, 28]", "[3, 1, 28, 28]"]);
+    place.fails("sample --init-noise x.npy --count 3 --out folder/", 1, &["[2, 1, 28, 28]", "[3, 1, 28, 28]"]);
     place.write("x.npy", "not an array");
     place.fails("sample --init-noise x.npy", 1, &["x.npy"]);
 }
@@ -244,6 +245,8 @@ fn an_output_folder_that_is_missing() {
     Place::new().fails("sample --out nowhere/x.png", 1, &["nowhere", "does not exist"]);
     Place::new().fails("sample --out nowhere/deeper/", 1, &["nowhere"]);
     Place::new().fails("sample --film nowhere/x.gif", 1, &["nowhere"]);
+    Place::new().fails("sample --film x.png --out x.png", 2, &["--film", "x.png"]);
+    Place::new().fails("sample --seeds 1,1 --out folder/", 2, &["seed 1", "twice"]);
 }
 
 #[test]
