@@ -330,7 +330,7 @@ mod tests {
             data_is_clean: false,
         };
         assert_eq!(got, want);
-        assert_eq!(got.schedule().unwrap().betas().as_slice()[9], 1.0);
+        assert!(got.schedule().unwrap().betas().as_slice()[9] >= 1.0);
     }
 
     #[test]
