@@ -32,7 +32,6 @@ pub mod table;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-#[cfg(feature = "verify")]
 pub mod diagnose;
 #[cfg(feature = "sample")]
 pub mod noise;

@@ -61,9 +61,9 @@ impl Timestep {
 pub struct Schedule {
     betas: Betas,
     /// ᾱ_0 … ᾱ_T.
-    alpha_bar: Vec<Dd>,
+    pub(crate) alpha_bar: Vec<Dd>,
     /// 1 − ᾱ_0 … 1 − ᾱ_T.
-    one_minus: Vec<Dd>,
+    pub(crate) one_minus: Vec<Dd>,
 }
 
 impl Schedule {
