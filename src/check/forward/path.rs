@@ -137,20 +137,20 @@ pub fn path_density(f: impl Fn(&Schedule, &[f64]) -> f64, schedule: &Schedule, x
         responses.row_mut(t).copy_from_slice(&row);
     }
     let eps = DVector::from_iterator(steps, (0..steps).map(|i| noise[i % noise.len()]));
-    let off = &responses * eps;
+    let off = &responses * &eps;
     let path: Vec<f64> = std::iter::once(x0).chain((&mean + &off).iter().copied()).collect();
 
     let covariance = &responses * responses.transpose();
-    let spread = covariance.trace();
+    // Cholesky's pivots are the βs, left over from variances that are larger.
+    let pivots = covariance.diagonal().iter().zip(betas).map(|(var, beta)| var / beta).collect::<Vec<_>>();
     let cholesky = covariance.cholesky().expect("a product of a full-rank matrix and its transpose");
-    let condition = spread * cholesky.inverse().trace();
     let square = off.dot(&cholesky.solve(&off));
     let log_det = 2.0 * cholesky.l().diagonal().iter().map(|d| d.ln()).sum::<f64>();
     let want = -0.5 * (square + log_det + steps as f64 * TAU.ln());
-    let tol = Tol::abs(
-        EPS * (4.0 * steps as f64 + condition.sqrt() * (8.0 + 2.0 * square)),
-        "root of the condition number",
-    );
+    let shifts = path[1..].iter().zip(&eps).zip(betas).map(|((x, z), beta)| x.abs() * z.abs() / beta.sqrt());
+    let cancelled = pivots.iter().zip(&eps).map(|(pivot, z)| 4.0 * pivot * (1.0 + z * z));
+    let lost = 4.0 * steps as f64 + 2.0 * shifts.sum::<f64>() + cancelled.sum::<f64>();
+    let tol = Tol::abs(EPS * lost, "shifts and pivots that cancel");
     let mut trial = Trial::new();
     trial
         .close("log density of the path", f(schedule, &path), want, tol, || format!("T = {steps}, path {path:?}"))?;
