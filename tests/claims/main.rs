@@ -1,8 +1,10 @@
 //! Property tests: the point-level claims of every chapter on this crate's implementation, one file a chapter.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
 
+mod forward;
 mod schedule;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
