@@ -145,18 +145,16 @@ pub fn quadratic(step: &Transition, x0: f64, xt: f64, line: Collection) -> Resul
     let constant = xt * xt / beta + (signal * x0) * (signal * x0) / prior - residual * residual / total;
     let (square, linear) = match line {
         Collection::Collected => (alpha / beta + 1.0 / prior, alpha.sqrt() * xt / beta + signal * x0 / prior),
-        Collection::CommonDenominator => (
-            (alpha * prior + beta) / denominator,
-            (alpha.sqrt() * prior * xt + signal * beta * x0) / denominator,
-        ),
+        Collection::CommonDenominator => {
+            ((alpha * prior + beta) / denominator, (alpha.sqrt() * prior * xt + signal * beta * x0) / denominator)
+        }
         Collection::Expanded => (
             (alpha - alpha * step.s().alpha_bar() + 1.0 - alpha) / denominator,
             alpha.sqrt() * prior / denominator * xt + signal * beta / denominator * x0,
         ),
-        Collection::Merged => (
-            total / denominator,
-            alpha.sqrt() * prior / denominator * xt + signal * beta / denominator * x0,
-        ),
+        Collection::Merged => {
+            (total / denominator, alpha.sqrt() * prior / denominator * xt + signal * beta / denominator * x0)
+        }
         Collection::Factored => {
             let square = total / denominator;
             (square, square * (alpha.sqrt() * prior / total * xt + signal * beta / total * x0))
@@ -259,7 +257,8 @@ pub fn log_density<A: Real, D: Dimension>(
 fn noise(step: &Transition) -> Result<(f64, f64)> {
     let (prior, total) = (step.s().one_minus_alpha_bar(), step.t().one_minus_alpha_bar());
     if prior <= 0.0 {
-        let reason = "beta_tilde is 0 at t = 1: q(x_0 | x_1, x_0) is a point; sums over posterior terms start at t = 2";
+        let reason =
+            "beta_tilde is 0 at t = 1: q(x_0 | x_1, x_0) is a point; sums over posterior terms start at t = 2";
         return Err(Error::Singular { what: "density of the posterior", reason });
     }
     Ok((prior, total))
@@ -348,10 +347,7 @@ pub fn true_reverse_mixture(step: &Transition, data: &[Component], xt: f64) -> V
     let total: f64 = logs.iter().map(|l| (l - largest).exp()).sum();
     data.iter()
         .zip(&logs)
-        .map(|(c, l)| Component {
-            weight: (l - largest).exp() / total,
-            moments: true_reverse(step, c.moments, xt),
-        })
+        .map(|(c, l)| Component { weight: (l - largest).exp() / total, moments: true_reverse(step, c.moments, xt) })
         .collect()
 }
 

@@ -128,3 +128,8 @@ fn mills(z: f64) -> f64 {
     }
     (0.25 * TAU).sqrt() * (0.5 * z * z).exp() - sum
 }
+
+/// Φ(z), with the lower tail to full relative accuracy and the upper one rounded to 1.
+pub(crate) fn cdf(z: f64) -> f64 {
+    if z < 0.0 { log_upper_tail(-z).exp() } else { 1.0 - log_upper_tail(z).exp() }
+}

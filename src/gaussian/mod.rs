@@ -11,6 +11,7 @@ use crate::array::{self, Real};
 use crate::error::{Error, Result};
 use crate::posterior::Moments;
 
+pub(crate) use decoder::cdf;
 pub use decoder::{Pixel, log_pixel_probability, log_pixel_probability_sum};
 pub use full::{Gaussian, kl_full};
 

@@ -244,7 +244,11 @@ impl FactorModel {
         if !(noise > 0.0 && noise.is_finite()) {
             return Err(Error::OutOfRange { name: "noise variance", value: noise, expected: "above 0" });
         }
-        Ok(Self { loading: fitted.columns(0, k).into_owned(), offset: fitted.column(k).into_owned(), noise_var: noise })
+        Ok(Self {
+            loading: fitted.columns(0, k).into_owned(),
+            offset: fitted.column(k).into_owned(),
+            noise_var: noise,
+        })
     }
 
     fn data(&self, x: ArrayView1<'_, f64>) -> Result<DVector<f64>> {
