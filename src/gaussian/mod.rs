@@ -28,7 +28,7 @@ pub use full::{Gaussian, kl_full};
 #[must_use]
 pub fn kl(p: Moments, q: Moments) -> f64 {
     let difference = p.mean - q.mean;
-    0.5 * excess((p.var - q.var) / q.var) + mean_part(difference * difference, q.var)
+    0.5 * excess(p.var, q.var) + mean_part(difference * difference, q.var)
 }
 
 /// `D(N(μ_p, σ_p² I) ‖ N(μ_q, σ_q² I))` for means of any one shape, d entries in all.
@@ -105,7 +105,7 @@ pub fn kl_to_standard<A: Real, D: Dimension>(
         if value.is_nan() || value < 0.0 {
             return Err(Error::EntryOutOfRange { name: "variance", index, value, expected: "≥ 0" });
         }
-        sum += 0.5 * (mean * mean + excess(value - 1.0));
+        sum += 0.5 * (mean * mean + excess(value, 1.0));
     }
     Ok(sum)
 }
@@ -151,7 +151,7 @@ impl Split {
         positive("variance", sigma_var)?;
         not_negative("posterior variance", beta_tilde)?;
         not_negative("squared distance", squared_distance)?;
-        let constant = 0.5 * dims as f64 * excess((beta_tilde - sigma_var) / sigma_var);
+        let constant = 0.5 * dims as f64 * excess(beta_tilde, sigma_var);
         Ok(Self { mean: mean_part(squared_distance, sigma_var), constant })
     }
 
@@ -199,12 +199,14 @@ fn mean_part(squares: f64, var: f64) -> f64 {
     squares / (2.0 * var)
 }
 
-/// `u − ln(1 + u)` for u ≥ −1 without the cancellation of its two terms near 0.
+/// `u − ln(1 + u)` at `u = p/q − 1 ≥ −1` without the cancellation of its two terms near 0.
 ///
-/// With w = u/(2 + u) it is `u w − 2 (w³/3 + w⁵/5 + …)`, whose second term is a sixth of the first.
-fn excess(u: f64) -> f64 {
+/// With w = u/(2 + u) it is `u w − 2 (w³/3 + w⁵/5 + …)`, whose second term is a sixth of the first. Away from 0 the
+/// logarithm is that of the ratio, which 1 + u would round.
+fn excess(p: f64, q: f64) -> f64 {
+    let u = (p - q) / q;
     if u.abs() > 0.5 {
-        return u - u.ln_1p();
+        return u - (p / q).ln();
     }
     let w = u / (2.0 + u);
     let square = w * w;
