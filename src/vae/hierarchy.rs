@@ -81,6 +81,18 @@ impl Hierarchy {
         Self::new(decoders, schedule.betas().as_slice().iter().map(encode).collect())
     }
 
+    /// `p(z_{t−1} | z_t)` for t = 1 … T.
+    #[must_use]
+    pub fn decoders(&self) -> &[Kernel] {
+        &self.decoders
+    }
+
+    /// `q(z_t | z_{t−1})` for t = 1 … T.
+    #[must_use]
+    pub fn encoders(&self) -> &[Kernel] {
+        &self.encoders
+    }
+
     /// T.
     #[must_use]
     pub const fn depth(&self) -> usize {
