@@ -160,9 +160,7 @@ fn pixels() -> Claim {
 /// the masses has a logarithm out of range. (One bin of each list is kept by a Φ that returns subnormal numbers.)
 fn empty_bins(mean: f64, listed: f64) -> Row {
     let law = Moments { mean, var: 1e-4 };
-    let underflows = |k: &Pixel| {
-        fault::naive_cdf_difference(*k, law).is_ok_and(|log| log < f64::MIN_POSITIVE.ln())
-    };
+    let underflows = |k: &Pixel| fault::naive_cdf_difference(*k, law).is_ok_and(|log| log < f64::MIN_POSITIVE.ln());
     Row { got: Pixel::all().filter(underflows).count() as f64, want: listed, tol: Tol::exact() }
 }
 

@@ -1,6 +1,7 @@
 //! Claims on latent variable models: evidence, posterior, bound, its gradient and its maximisation.
 
 mod hierarchy;
+mod importance;
 mod likelihood;
 
 use std::f64::consts::TAU;
@@ -15,8 +16,10 @@ use crate::vae::{EncoderGradient, FactorModel};
 
 pub use hierarchy::{hierarchy_bound_is_the_mean_log_weight, log_joint_is_the_joint_density};
 pub(crate) use hierarchy::{joint_log_density, mean_log_weight};
-pub(crate) use likelihood::{golden_minimum, surprise};
+pub(crate) use importance::mean_weighted_bound;
+pub use importance::weighted_bounds_rise;
 pub use likelihood::{cross_entropy_is_entropy_plus_divergence, likelihood_is_highest_at, nll_is_lowest_at};
+pub(crate) use likelihood::{golden_minimum, surprise};
 
 /// The evidence is the joint integrated over the latents.
 ///
@@ -57,7 +60,13 @@ pub fn posterior_is_the_conditional(
     for i in 0..model.latents() {
         trial.close("posterior mean", got.mean()[i], mean[i], Tol::new(1e-11, 1e-11, reason), place)?;
         for j in 0..model.latents() {
-            trial.close("posterior covariance", got.cov()[[i, j]], cov[(i, j)], Tol::new(1e-11, 1e-11, reason), place)?;
+            trial.close(
+                "posterior covariance",
+                got.cov()[[i, j]],
+                cov[(i, j)],
+                Tol::new(1e-11, 1e-11, reason),
+                place,
+            )?;
         }
     }
     let ratio = log_joint(model, x, &vector(z)) - accepted(got.log_density(z), "posterior density", &place)?;
