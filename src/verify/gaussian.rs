@@ -61,6 +61,13 @@ fn isotropic() -> Claim {
             let same = |var| Moments { mean: 0.0, var };
             Row { got, want: 3.0 * check::mean_log_ratio(same(beta_tilde), same(beta)).0, tol: quadrature(1e-13) }
         })
+        .row("A3.3", || Row { got: constant(2), want: 0.121_387, tol: Tol::printed(6) })
+        .row("A3.3", || Row { got: constant(500), want: 1.87e-7, tol: Tol::printed(9) })
+        .row("A3.3", || {
+            let same = |var| Moments { mean: 0.0, var };
+            let want = check::mean_log_ratio(same(0.0), same(ddpm(1).beta())).0;
+            Row { got: constant(1), want, tol: Tol::exact() }
+        })
         .row("S3.55", || {
             // What is left when the quadratic is taken off does not depend on the mean.
             let (beta_tilde, sigma) = (Posterior::new(&ddpm(40)).beta_tilde, ddpm(40).beta());
@@ -166,6 +173,11 @@ fn empty_bins(mean: f64, listed: f64) -> Row {
 
 fn ddpm(t: usize) -> Transition {
     Schedule::ddpm().step(Timestep::new(t))
+}
+
+/// C of one dimension at σ² = β.
+fn constant(t: usize) -> f64 {
+    Split::new(Posterior::new(&ddpm(t)).beta_tilde, ddpm(t).beta(), 0.0, 1).map_or(f64::NAN, |s| s.constant)
 }
 
 const fn quadrature(abs: f64) -> Tol {

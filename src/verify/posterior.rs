@@ -33,6 +33,11 @@ fn bayes() -> Claim {
         .row("S1.34", || variance_row(10))
         .row("S2.18", || variance_row(500))
         .row("S3.42", || variance_row(1000))
+        .row("A0.2", || {
+            // A prior of variance 0 has infinite precision.
+            let want = check::precision_addition(ddpm(1).beta(), Moments { mean: 0.3, var: 0.0 }, 0.9).var;
+            Row { got: posterior(&ddpm(1), 0.3, 0.9).var, want, tol: Tol::exact() }
+        })
         .row("S2.19", || mean_row(3, 0.7, -1.1))
         .row("S3.57", || mean_row(500, 0.0, 1.0))
         .fault(fault::BETA_FOR_BETA_TILDE, |run| over_bayes(run, fault::beta_for_beta_tilde))
