@@ -21,10 +21,15 @@ fn full(dims: usize) -> impl Strategy<Value = Gaussian> {
     (prop::collection::vec(-1.0..1.0, dims), prop::collection::vec(-1.0..1.0, dims * dims)).prop_map(
         move |(mean, factor)| {
             let factor = Array2::from_shape_vec((dims, dims), factor).unwrap();
-            let cov = factor.dot(&factor.t()) + 0.25 * Array2::<f64>::eye(dims);
-            Gaussian::new(Array1::from(mean).view(), (0.5 * (&cov + &cov.t())).view()).unwrap()
+            let square: Array2<f64> = factor.dot(&factor.t());
+            let cov = (&square + &square.t()) * 0.5 + Array2::<f64>::eye(dims) * 0.25;
+            Gaussian::new(Array1::from(mean).view(), cov.view()).unwrap()
         },
     )
+}
+
+fn view(x: &[f64]) -> ArrayView1<'_, f64> {
+    ArrayView1::from(x)
 }
 
 /// Two Gaussians of one dimension and a map near the identity.
@@ -61,10 +66,9 @@ proptest! {
         mean in prop::collection::vec(-3.0..3.0, 3),
         var in prop::collection::vec(strategy::log_uniform(1e-4, 10.0), 3),
     ) {
-        let view = |x| ArrayView1::<f64>::from(x);
         holds(check::standard_kl_adds_up(|m, v| kl_to_standard(&view(m), &view(v)).unwrap(), &mean, &var))?;
         let (zeros, ones) = (Array1::<f64>::zeros(3), Array1::<f64>::ones(3));
-        let diagonal = |m, v| kl_diagonal(&view(m), &view(v), &zeros.view(), &ones.view()).unwrap();
+        let diagonal = |m: &[f64], v: &[f64]| kl_diagonal(&view(m), &view(v), &zeros.view(), &ones.view()).unwrap();
         holds(check::standard_kl_adds_up(diagonal, &mean, &var))?;
     }
 
@@ -95,7 +99,7 @@ fn the_isotropic_and_the_full_form_agree_with_their_special_cases() {
     assert!((isotropic - kl_equal_variance(&p, &q, 0.5).unwrap()).abs() < 1e-15);
     let law = |mean: &Array2<f64>| {
         let mean: Array1<f64> = mean.iter().copied().collect();
-        Gaussian::new(mean.view(), (0.5 * Array2::<f64>::eye(4)).view()).unwrap()
+        Gaussian::new(mean.view(), (Array2::<f64>::eye(4) * 0.5).view()).unwrap()
     };
     assert!((isotropic - kl_full(&law(&p), &law(&q)).unwrap()).abs() < 1e-14);
     assert!((law(&p).entropy() - entropy(0.5, 4).unwrap()).abs() < 1e-14);

@@ -25,6 +25,10 @@ fn data() -> impl Strategy<Value = Moments> {
     (-2.0..2.0, strategy::log_uniform(0.05, 5.0)).prop_map(|(mean, var)| Moments { mean, var })
 }
 
+fn view(x: &[f64]) -> ArrayView1<'_, f64> {
+    ArrayView1::from(x)
+}
+
 /// A schedule and a time t ≥ 2.
 fn later() -> impl Strategy<Value = (Schedule, Timestep)> {
     strategy::schedule_and_time().prop_filter("t ≥ 2", |(_, t)| t.get() >= 2)
@@ -70,7 +74,6 @@ proptest! {
         offsets in prop::collection::vec(-4.0..4.0, 1..=3),
     ) {
         let at = Point::typical(&schedule, t, x0, noise);
-        let view = ArrayView1::from;
         let ratio = |step: &Transition, x0: &[f64], xt: &[f64], xs: &[f64]| {
             log_bayes_ratio(step, &view(x0), &view(xt), &view(xs)).unwrap()
         };

@@ -115,7 +115,7 @@ fn bad_inputs_are_named() {
     let model = new(&[0.0, 0.0], 1.0).unwrap();
     assert!(matches!(model.log_evidence(arr1(&[0.0]).view()), Err(Error::ShapeMismatch { .. })));
     assert!(matches!(model.em_step(Array2::zeros((0, 2)).view()), Err(Error::CountOutOfRange { .. })));
-    assert!(matches!(importance_weighted_bound(arr1(&[]).view()), Err(Error::CountOutOfRange { .. })));
+    assert!(matches!(importance_weighted_bound(arr1::<f64>(&[]).view()), Err(Error::CountOutOfRange { .. })));
     assert!(matches!(importance_weighted_bound(arr1(&[f64::NAN]).view()), Err(Error::EntryOutOfRange { .. })));
     assert_eq!(importance_weighted_bound(arr1(&[f64::NEG_INFINITY]).view()), Ok(f64::NEG_INFINITY));
     assert!(matches!(gaussian_mle(arr1(&[1.0, 1.0]).view()), Err(Error::OutOfRange { .. })));
@@ -125,5 +125,5 @@ fn bad_inputs_are_named() {
     let point = Kernel { var: 0.0, ..kernel };
     assert!(matches!(Hierarchy::new(vec![kernel], vec![point]), Err(Error::EntryOutOfRange { .. })));
     let one = Hierarchy::new(vec![kernel], vec![kernel]).unwrap();
-    assert!(matches!(one.log_joint(0.0, arr1(&[]).view()), Err(Error::ShapeMismatch { .. })));
+    assert!(matches!(one.log_joint(0.0, arr1::<f64>(&[]).view()), Err(Error::ShapeMismatch { .. })));
 }
