@@ -54,8 +54,8 @@ pub fn mixture_reverses(
         ..*c
     };
     let prior: Vec<Component> = data.iter().map(noised).collect();
-    // The grid spans 12 standard deviations of the likelihood, or of the prior where that is narrower.
-    let (low, high) = extent(&prior, 12.0);
+    // The grid spans 12 standard deviations of the likelihood, within 38 of the prior: beyond, densities underflow.
+    let (low, high) = extent(&prior, 38.0);
     let reach = 12.0 * beta.sqrt() / root;
     let (low, high) = (low.max(at.xt() / root - reach), high.min(at.xt() / root + reach));
     if low >= high {
