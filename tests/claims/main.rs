@@ -5,7 +5,10 @@ use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
 
 mod forward;
+mod gaussian;
+mod posterior;
 mod schedule;
+mod vae;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
 fn holds(outcome: Outcome) -> Result<(), TestCaseError> {
