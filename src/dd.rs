@@ -53,6 +53,104 @@ impl Dd {
     }
 }
 
+/// Elementary functions: Taylor series after argument reduction, accurate to about 2⁻¹⁰⁰.
+impl Dd {
+    /// π.
+    pub(crate) const PI: Self = Self { hi: std::f64::consts::PI, lo: 1.224_646_799_147_353_2e-16 };
+    const LN_2: Self = Self { hi: std::f64::consts::LN_2, lo: 2.319_046_813_846_299_6e-17 };
+
+    /// Times a power of two, which is exact.
+    fn scaled(self, factor: f64) -> Self {
+        Self { hi: self.hi * factor, lo: self.lo * factor }
+    }
+
+    /// e^self for |self| < 700: `2^k (e^{r/512})^{512}` with r = self − k ln 2.
+    pub(crate) fn exp(self) -> Self {
+        let k = (self.hi / std::f64::consts::LN_2).round();
+        let r = (self - Self::LN_2 * Self::new(k)).scaled(1.0 / 512.0);
+        let (mut term, mut sum) = (r, r);
+        for n in 2..=9 {
+            term = term * r / Self::new(f64::from(n));
+            sum = sum + term;
+        }
+        for _ in 0..9 {
+            sum = sum.scaled(2.0) + sum * sum;
+        }
+        (sum + Self::ONE).scaled(2f64.powi(k as i32))
+    }
+
+    /// ln(self): one Newton step on e^y from the f64 logarithm; 0 gives −∞.
+    pub(crate) fn ln(self) -> Self {
+        if self.hi <= 0.0 || self.hi.is_infinite() {
+            return Self::new(self.hi.ln());
+        }
+        let y = Self::new(self.hi.ln());
+        let (part, whole) = if y.hi.abs() < 600.0 { (y, Self::ZERO) } else { (y.scaled(0.5), y.scaled(0.5)) };
+        let ratio = self * (-part).exp() * (-whole).exp();
+        let excess = ratio - Self::ONE;
+        y + excess - (excess * excess).scaled(0.5)
+    }
+
+    /// sin and cos for |self| ≤ 2 by their series.
+    pub(crate) fn sin_cos(self) -> (Self, Self) {
+        let square = -(self * self);
+        let (mut sin, mut cos) = (self, Self::ONE);
+        let (mut odd, mut even) = (self, Self::ONE);
+        for n in 1..=16 {
+            let n = f64::from(n);
+            even = even * square / Self::new((2.0 * n - 1.0) * 2.0 * n);
+            odd = odd * square / Self::new(2.0 * n * (2.0 * n + 1.0));
+            cos = cos + even;
+            sin = sin + odd;
+        }
+        (sin, cos)
+    }
+}
+
+/// `2·Π(1 − β) − 1` where the product is so near ½ that 106 bits of it do not give 53 of the difference.
+///
+/// The product is kept as an expansion of six non-overlapping doubles (Shewchuk 1997, "Adaptive precision
+/// floating-point arithmetic"), each step exact but for dropping what lies below the sixth.
+pub(crate) fn twice_product_minus_one(betas: &[f64]) -> Dd {
+    let mut product = vec![1.0];
+    for &beta in betas {
+        let alpha = two_sum(1.0, -beta);
+        let mut next: Vec<f64> = Vec::new();
+        for &part in &product {
+            for factor in [alpha.lo, alpha.hi] {
+                let Dd { hi, lo } = two_prod(part, factor);
+                grow(&mut next, lo);
+                grow(&mut next, hi);
+            }
+        }
+        let drop = next.len().saturating_sub(6);
+        product = next.split_off(drop);
+    }
+    let mut excess = Vec::new();
+    for part in product {
+        grow(&mut excess, 2.0 * part);
+    }
+    grow(&mut excess, -1.0);
+    excess.into_iter().fold(Dd::ZERO, |sum, part| sum + Dd::new(part))
+}
+
+/// Adds one double to an expansion exactly; terms stay ordered by increasing size, zeros are left out.
+fn grow(expansion: &mut Vec<f64>, value: f64) {
+    let mut carry = value;
+    let mut kept = Vec::with_capacity(expansion.len() + 1);
+    for &term in expansion.iter() {
+        let Dd { hi, lo } = two_sum(carry, term);
+        if lo != 0.0 {
+            kept.push(lo);
+        }
+        carry = hi;
+    }
+    if carry != 0.0 {
+        kept.push(carry);
+    }
+    *expansion = kept;
+}
+
 impl From<f64> for Dd {
     fn from(x: f64) -> Self {
         Self::new(x)
@@ -123,6 +221,21 @@ mod tests {
         let root = Dd::new(2.0).sqrt();
         let back = root * root - Dd::new(2.0);
         assert!(back.hi.abs() < 2f64.powi(-100));
+    }
+
+    #[test]
+    fn logarithm_inverts_the_exponential_to_95_bits() {
+        for x in [-40.0, -1.0, -1e-3, 1e-9, 0.3, 5.5, 300.0] {
+            let back = Dd::new(x).exp().ln() - Dd::new(x);
+            assert!(back.hi.abs() <= 2f64.powi(-95) * f64::max(1.0, x.abs()), "{x}: {back:?}");
+        }
+    }
+
+    #[test]
+    fn sine_and_cosine_of_a_sixth_of_pi() {
+        let (sin, cos) = (Dd::PI / Dd::new(6.0)).sin_cos();
+        assert!((sin - Dd::new(0.5)).hi.abs() < 2f64.powi(-100));
+        assert!((cos * cos - Dd::new(0.75)).hi.abs() < 2f64.powi(-100));
     }
 
     #[test]

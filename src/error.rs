@@ -80,6 +80,17 @@ pub enum Error {
         /// Of how many.
         of: usize,
     },
+    /// A text that is not of its format.
+    Syntax {
+        /// What was read.
+        what: &'static str,
+        /// 1-based line of the first thing that does not fit.
+        line: usize,
+        /// 1-based column there.
+        column: usize,
+        /// What does not fit.
+        reason: String,
+    },
     /// Options that contradict each other or a name that is not known.
     Unsupported {
         /// What was found.
@@ -116,6 +127,9 @@ impl fmt::Display for Error {
             }
             Self::NonFinite { name, step: None, count, of } => {
                 write!(f, "{name} has {count} of {of} entries NaN or infinite")
+            }
+            Self::Syntax { what, line, column, reason } => {
+                write!(f, "{what} cannot be read at line {line}, column {column}: {reason}")
             }
             Self::Unsupported { found, expected } => write!(f, "{found} is not supported; expected {expected}"),
         }

@@ -32,7 +32,6 @@ pub mod table;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-#[cfg(feature = "verify")]
 pub mod diagnose;
 #[cfg(feature = "sample")]
 pub mod noise;
@@ -40,6 +39,8 @@ pub mod noise;
 pub mod onnx;
 #[cfg(feature = "sample")]
 pub mod sample;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 #[cfg(feature = "verify")]
 pub mod verify;
 

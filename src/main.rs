@@ -1,1 +1,7 @@
-fn main() {}
+//! The `alphabar` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    alphabar::cli::main()
+}

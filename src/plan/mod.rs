@@ -17,10 +17,18 @@
 
 mod ancestral;
 mod ddim;
+#[cfg(feature = "serde")]
+mod recipe;
+#[cfg(feature = "serde")]
+mod scheduler;
 mod spacing;
 
 pub use ancestral::{Ancestral, ReverseVariance};
 pub use ddim::{ClippedEpsilon, Ddim};
+#[cfg(feature = "serde")]
+pub use recipe::{Recipe, SamplerKind, Visits};
+#[cfg(feature = "serde")]
+pub use scheduler::{BetaSchedule, Scheduler, VarianceType};
 pub use spacing::{Previous, Route, Spacing, Visit};
 
 pub use crate::prediction::Prediction;

@@ -27,7 +27,7 @@ pub enum Previous {
     /// The next time of the list, and data after the last.
     #[default]
     List,
-    /// t − ⌊T/S⌋ whatever the list says, as diffusers' DDIM and DDPM do; the same only for leading spacing.
+    /// t − ⌊T/S⌋ whatever the list says, as diffusers' DDIM does; the same only for leading spacing.
     Stride,
 }
 
@@ -49,6 +49,15 @@ pub struct Route {
 }
 
 impl Spacing {
+    /// The same spacing; leading gets the offset, the others have none.
+    #[must_use]
+    pub fn with_offset(self, offset: usize) -> Self {
+        match self {
+            Self::Leading { .. } => Self::Leading { offset },
+            other => other,
+        }
+    }
+
     /// The S network timesteps, strictly decreasing.
     ///
     /// # Errors

@@ -18,6 +18,11 @@ mod variance;
 mod vdm;
 mod weight;
 
+pub mod ledger;
+pub mod report;
+
+pub use report::ClaimReport;
+
 use crate::check::{Outcome, Run, Tol};
 use crate::fault::Fault;
 

@@ -1,0 +1,176 @@
+//! Arrays from the files that diffusion code writes: CSV, JSON, npz, npy, safetensors.
+
+use std::fs;
+use std::path::Path;
+
+use ndarray::{ArrayD, OwnedRepr};
+use ndarray_npy::{NpzReader, ReadNpyExt, ReadableElement};
+use safetensors::{Dtype, SafeTensors};
+
+use crate::cli::failure::{Failure, Outcome};
+use crate::diagnose::{Numbers, Precision};
+
+/// Every one-dimensional array of floats in a file.
+///
+/// # Errors
+/// Exit 2 if the file cannot be read as what its extension says, or holds no array of numbers.
+pub fn arrays(path: &Path) -> Outcome<Vec<Numbers>> {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let found = match extension.as_str() {
+        "csv" => csv(path)?,
+        "json" => json(path)?,
+        "npz" => npz(path)?,
+        "safetensors" => safetensors(path)?,
+        _ => {
+            let what = "expected .csv with a header, .json, .npz or .safetensors";
+            return Err(Failure::usage(format!("{}: {what}", path.display())));
+        }
+    };
+    if found.is_empty() {
+        let what = "holds no one-dimensional array of numbers";
+        return Err(Failure::usage(format!("{} {what}", path.display())));
+    }
+    Ok(found)
+}
+
+fn unreadable(path: &Path, what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::usage(format!("{} is not readable as {what}: {error}", path.display()))
+}
+
+fn csv(path: &Path) -> Outcome<Vec<Numbers>> {
+    let bad = |error: &dyn std::fmt::Display| unreadable(path, "CSV with a header line", error);
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_path(path)
+        .map_err(|error| bad(&error))?;
+    let names: Vec<String> = reader.headers().map_err(|error| bad(&error))?.iter().map(str::to_owned).collect();
+    if let Some(name) = names.iter().find(|name| name.parse::<f64>().is_ok()) {
+        return Err(bad(&format!("the first line holds the number {name}, not column names")));
+    }
+    let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
+    for (row, record) in reader.records().enumerate() {
+        let record = record.map_err(|error| bad(&error))?;
+        for (column, text) in columns.iter_mut().zip(&record) {
+            if text.is_empty() {
+                continue;
+            }
+            let value = text.parse().map_err(|_| bad(&format!("row {} holds {text:?}, not a number", row + 2)))?;
+            column.push(value);
+        }
+    }
+    let numbers = |(name, values): (String, Vec<f64>)| {
+        let precision = Precision::of_decimals(&values);
+        Numbers { name, values, precision }
+    };
+    let index = |n: &Numbers| matches!(n.name.as_str(), "t" | "index" | "i" | "step" | "");
+    Ok(names.into_iter().zip(columns).map(numbers).filter(|n| !n.values.is_empty() && !index(n)).collect())
+}
+
+/// A JSON object of arrays; NaN and Infinity as Python writes them are read as numbers.
+fn json(path: &Path) -> Outcome<Vec<Numbers>> {
+    use serde_json::Value;
+    let text = fs::read_to_string(path).map_err(|error| unreadable(path, "JSON", &error))?;
+    let value: Value = match serde_json::from_str(&text) {
+        Ok(value) => value,
+        Err(error) => {
+            let quoted = python_numbers(&text);
+            serde_json::from_str(&quoted).map_err(|_| unreadable(path, "JSON", &error))?
+        }
+    };
+    let Value::Object(object) = value else {
+        return Err(unreadable(path, "JSON", &"expected an object whose values are arrays of numbers"));
+    };
+    let number = |v: &Value| match v {
+        Value::Number(n) => n.as_f64(),
+        Value::String(text) => match text.as_str() {
+            "NaN" | "nan" => Some(f64::NAN),
+            "Infinity" | "inf" => Some(f64::INFINITY),
+            "-Infinity" | "-inf" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        Value::Null => Some(f64::NAN),
+        _ => None,
+    };
+    let array = |(name, value): (String, Value)| {
+        let Value::Array(list) = value else { return None };
+        let values: Option<Vec<f64>> = list.iter().map(number).collect();
+        let values = values.filter(|values| !values.is_empty())?;
+        let precision = Precision::of_decimals(&values);
+        Some(Numbers { name, values, precision })
+    };
+    Ok(object.into_iter().filter_map(array).collect())
+}
+
+/// Puts the bare words NaN, Infinity and -Infinity, which Python's json writes, into quotes.
+fn python_numbers(text: &str) -> String {
+    text.replace("-Infinity", "\"-inf\"").replace("Infinity", "\"inf\"").replace("NaN", "\"nan\"")
+}
+
+fn npz(path: &Path) -> Outcome<Vec<Numbers>> {
+    let bad = |error: &dyn std::fmt::Display| unreadable(path, "npz", error);
+    let file = fs::File::open(path).map_err(|error| bad(&error))?;
+    let mut reader = NpzReader::new(file).map_err(|error| bad(&error))?;
+    let mut all = Vec::new();
+    for name in reader.names().map_err(|error| bad(&error))? {
+        if let Some((values, precision)) = entry(&mut reader, &name) {
+            all.push(Numbers { name, values, precision });
+        }
+    }
+    Ok(all)
+}
+
+/// One array of an npz, if it is one-dimensional and of a numeric type.
+fn entry(reader: &mut NpzReader<fs::File>, name: &str) -> Option<(Vec<f64>, Precision)> {
+    fn flat<A: ReadableElement + Copy>(reader: &mut NpzReader<fs::File>, name: &str) -> Option<Vec<A>> {
+        let array: ArrayD<A> = reader.by_name::<OwnedRepr<A>, _>(name).ok()?;
+        (array.ndim() == 1).then(|| array.iter().copied().collect())
+    }
+    if let Some(values) = flat::<f64>(reader, name) {
+        return Some((values, Precision::F64));
+    }
+    if let Some(values) = flat::<f32>(reader, name) {
+        return Some((values.into_iter().map(f64::from).collect(), Precision::F32));
+    }
+    let whole = flat::<i64>(reader, name).map(|values| values.into_iter().map(|v| v as f64).collect::<Vec<f64>>());
+    let whole = whole.or_else(|| flat::<i32>(reader, name).map(|values| values.into_iter().map(f64::from).collect()));
+    whole.map(|values| (values, Precision::F64))
+}
+
+fn safetensors(path: &Path) -> Outcome<Vec<Numbers>> {
+    let bad = |error: &dyn std::fmt::Display| unreadable(path, "safetensors", error);
+    let bytes = fs::read(path).map_err(|error| bad(&error))?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(&error))?;
+    let mut all = Vec::new();
+    for (name, view) in tensors.tensors() {
+        if view.shape().len() != 1 {
+            continue;
+        }
+        let data = view.data();
+        let (values, precision) = match view.dtype() {
+            Dtype::F64 => (chunks(data, f64::from_le_bytes), Precision::F64),
+            Dtype::F32 => (chunks(data, |b| f64::from(f32::from_le_bytes(b))), Precision::F32),
+            Dtype::F16 => (chunks(data, |b| half::f16::from_le_bytes(b).to_f64()), Precision::F16),
+            Dtype::I64 => (chunks(data, |b| i64::from_le_bytes(b) as f64), Precision::F64),
+            Dtype::I32 => (chunks(data, |b| f64::from(i32::from_le_bytes(b))), Precision::F64),
+            _ => continue,
+        };
+        all.push(Numbers { name, values, precision });
+    }
+    Ok(all)
+}
+
+fn chunks<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+    let (whole, _) = data.as_chunks::<N>();
+    whole.iter().map(|bytes| read(*bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::python_numbers;
+
+    #[test]
+    fn bare_words_of_python_become_strings() {
+        assert_eq!(python_numbers("[NaN, -Infinity, Infinity]"), r#"["nan", "-inf", "inf"]"#);
+    }
+}

@@ -1,0 +1,87 @@
+//! `alphabar plan`: the plan as a table to read or as JSON to keep.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::failure::{Failure, Outcome, print};
+use super::model;
+use super::recipe_args::RecipeArgs;
+use crate::plan::{Clip, Noise, Plan, Recipe, SamplerKind};
+
+/// Arguments of `alphabar plan`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// A pipeline folder or an .onnx file, for its scheduler's configuration [default: the MNIST fixture]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    /// Print the plan as JSON, at full precision, for `alphabar sample --plan`
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the plan.
+///
+/// # Errors
+/// Exit 1 for a bad configuration, 2 for options that do not go together.
+pub fn run(args: &Args) -> Outcome {
+    let source = model::resolve(args.model.as_deref())?;
+    let recipe = args.recipe.recipe(source.scheduler.as_ref())?;
+    let plan = args.recipe.plan(&recipe)?;
+    if args.json {
+        let json = serde_json::to_string_pretty(&plan).map_err(Failure::input)?;
+        return print(format!("{json}\n"));
+    }
+    print(table(&recipe, &plan))
+}
+
+/// One line a step; the papers' t beside the network's timestep.
+fn table(recipe: &Recipe, plan: &Plan) -> String {
+    let mut text = heading(recipe, plan);
+    let columns = ["t", "to", "network", "x0 from x", "x0 from out", "x", "x0", "out", "noise"];
+    let _ = writeln!(
+        text,
+        "{:>6} {:>6} {:>8} {:>13} {:>13} {:>13} {:>13} {:>13} {:>13}",
+        columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7], columns[8]
+    );
+    for step in plan.steps() {
+        let time = |t: Option<usize>| t.map_or_else(|| "-".into(), |t| t.to_string());
+        let noise = match step.noise {
+            Noise::None => "-".into(),
+            Noise::Scaled { std } => format!("{std:.6e}"),
+            Noise::Learned { log_var_low, log_var_high } => {
+                format!("{:.1e}..{:.1e}", (0.5 * log_var_low).exp(), (0.5 * log_var_high).exp())
+            }
+        };
+        let _ = writeln!(
+            text,
+            "{:>6} {:>6} {:>8} {:>13.6e} {:>13.6e} {:>13.6e} {:>13.6e} {:>13.6e} {noise:>13}",
+            time(step.t),
+            time(step.target),
+            step.model_timestep,
+            step.x0_from_x,
+            step.x0_from_out,
+            step.x,
+            step.x0,
+            step.out
+        );
+    }
+    text
+}
+
+fn heading(recipe: &Recipe, plan: &Plan) -> String {
+    let scheduler = &recipe.scheduler;
+    let count = plan.steps().len();
+    let mut text = format!("{} · {count} of {} steps", plan.name(), scheduler.trained_steps);
+    let _ = write!(text, " · {:?} prediction", scheduler.prediction);
+    let _ = match scheduler.clip {
+        Clip::None => write!(text, " · no clipping"),
+        Clip::Range { bound } => write!(text, " · x̂₀ clipped to ±{bound}"),
+        Clip::Quantile { fraction, max } => write!(text, " · x̂₀ clipped at its {fraction} quantile, at most {max}"),
+    };
+    let _ = match recipe.sampler {
+        SamplerKind::Ddim => write!(text, " · eta {}", recipe.eta),
+        SamplerKind::Ddpm => write!(text, " · variance {:?}", scheduler.variance),
+    };
+    text + "\nx0 = clip(x0 from x · x + x0 from out · out)     x' = x·x + x0·x0 + out·out + noise·z\n\n"
+}

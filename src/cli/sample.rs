@@ -1,0 +1,298 @@
+//! `alphabar sample`: samples of a model, written to a file or a folder.
+
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ndarray::{Array4, ArrayD, Axis};
+
+use super::failure::{Failure, Outcome, print};
+use super::lists::{LabelChoice, Seeds, pair};
+use super::output::{self, Draft, Film, Folder, Format, Origin, Record, Samples, Sink};
+use super::progress::Voice;
+use super::recipe_args::{RecipeArgs, read_plan};
+use super::runtime_args::RuntimeArgs;
+use super::{interrupt, model};
+use crate::onnx::{Batch, Job, Sampler, Text};
+use crate::plan::Plan;
+
+/// Arguments of `alphabar sample`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// A pipeline folder or an .onnx file [default: the MNIST fixture]
+    model: Option<PathBuf>,
+    /// How many samples [default: 64]
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    count: Option<u64>,
+    /// The first seed; the others follow it [default: 0]
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// The seeds themselves, as in 0-63,100
+    #[arg(long, value_name = "LIST")]
+    seeds: Option<Seeds>,
+    /// Classes, taken in turn: 3, or 0,1,2, or all [default: all, if the model has classes]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    label: Option<LabelChoice>,
+    /// Guidance scale s in u + s(c − u) [default: 1, none]
+    #[arg(long, value_name = "S", allow_hyphen_values = true)]
+    guidance: Option<f64>,
+    /// The label that stands for no class [default: the model's own]
+    #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
+    null_label: Option<i64>,
+    /// Where to write: .png (a grid), .npy, .npz, or a folder of PNGs that a later run completes
+    #[arg(long, default_value = "samples.png", value_name = "PATH")]
+    out: PathBuf,
+    /// Show x_t and x̂₀ of a few samples along the way, as .gif or .png
+    #[arg(long, value_name = "FILE")]
+    film: Option<PathBuf>,
+    /// Samples in one run of the network; changes no sample but for the runtime's rounding [default: auto]
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u64).range(1..))]
+    batch: Option<u64>,
+    /// x_T to start from, f32 [count, C, H, W]
+    #[arg(long, value_name = "FILE.npy")]
+    init_noise: Option<PathBuf>,
+    /// A further input of the graph, first axis 1 or the count; may be given again
+    #[arg(long = "input", value_name = "NAME=FILE.npy", value_parser = pair)]
+    inputs: Vec<(String, String)>,
+    /// A plan written by `alphabar plan --json`, in place of the sampler's options
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    /// Say nothing but errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print the record of the run as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arrays that were given on the command line.
+struct Given {
+    initial: Option<Array4<f32>>,
+    initial_hash: Option<String>,
+    inputs: Vec<(String, ArrayD<f32>, String)>,
+}
+
+/// Samples.
+///
+/// # Errors
+/// Exit 1 for a bad model, configuration, data or output, 2 for options that do not go together, 3 if the runtime or
+/// the device is not to be had, 130 after Ctrl-C.
+pub fn run(args: &Args) -> Outcome {
+    interrupt::watch()?;
+    let voice = Voice::new(args.quiet);
+    let format = Format::of(&args.out)?;
+    let given = args.given()?;
+    let seeds = args.seeds(given.initial.as_ref().map(|x| x.shape()[0]))?;
+    let record_path = output::record_path(&args.out, format);
+    if format != Format::Folder {
+        drop((Draft::new(&args.out)?, Draft::new(&record_path)?));
+    } else if let Some(seed) = seeds.repeated() {
+        let fix = "write .png, .npy or .npz instead";
+        return Err(Failure::usage(format!("seed {seed} is named twice, and a folder has one file a seed; {fix}")));
+    }
+    let source = model::resolve(args.model.as_deref())?;
+    let plan = args.plan(source.scheduler.as_ref())?;
+    let opened = model::open(source, &args.runtime, voice)?;
+    interrupt::check()?;
+
+    let sampler = &opened.sampler;
+    let contract = sampler.network().contract();
+    let labels = args.labels(&opened, seeds.len())?;
+    let guidance = args.guidance.unwrap_or(1.0);
+    let origin = Origin {
+        model: opened.id.clone(),
+        guidance,
+        null_label: args.null_label.or_else(|| contract.null_label),
+        init_noise: given.initial_hash.clone(),
+        inputs: given.inputs.iter().map(|(name, _, hash)| (name.clone(), hash.clone())).collect(),
+        plan: &plan,
+    };
+    let all_seeds: Vec<u64> = seeds.iter().collect();
+    let samples = Samples {
+        count: all_seeds.len(),
+        shape: sampler.shape(),
+        labels: labels.clone(),
+        class_names: contract.class_names.clone(),
+    };
+
+    let (mut sink, positions): (Box<dyn Sink>, Vec<usize>) = if format == Format::Folder {
+        let named = all_seeds.iter().enumerate().map(|(k, &seed)| (seed, labels.as_ref().map(|labels| labels[k])));
+        let (folder, positions, replaced) = Folder::open(&args.out, samples.shape, origin.stamp()?, named)?;
+        if positions.len() < all_seeds.len() {
+            let there = all_seeds.len() - positions.len();
+            voice.say(format!("{there} of {} samples are already there", all_seeds.len()));
+        }
+        if replaced > 0 {
+            voice.say(format!("{replaced} samples of another model, plan or label are replaced"));
+        }
+        (Box::new(folder), positions)
+    } else {
+        (output::open(&args.out, format, &samples)?, (0..all_seeds.len()).collect())
+    };
+
+    let start = Instant::now();
+    let mut batch_size = 0;
+    if !positions.is_empty() {
+        let given = given.only(&positions, all_seeds.len());
+        let seeds: Vec<u64> = positions.iter().map(|&k| all_seeds[k]).collect();
+        let labels: Option<Vec<i64>> = labels.as_ref().map(|all| positions.iter().map(|&k| all[k]).collect());
+        let job = Job {
+            labels: labels.as_deref(),
+            guidance,
+            null_label: args.null_label,
+            initial: given.initial.as_ref().map(|x| x.view()),
+            inputs: given.inputs.iter().map(|(name, values, _)| (name.clone(), values.view())).collect(),
+            batch: args.batch.map(|batch| usize::try_from(batch).unwrap_or(usize::MAX)),
+            stop: Some(interrupt::flag()),
+            ..Job::new(&plan, &seeds)
+        };
+        batch_size = args.carry_out(sampler, job, sink.as_mut(), voice)?;
+    }
+    interrupt::check()?;
+    sink.finish()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let record = Record {
+        schema: "alphabar.samples/1",
+        alphabar: env!("CARGO_PKG_VERSION"),
+        output: args.out.display().to_string(),
+        count: all_seeds.len(),
+        seeds: seeds.to_string(),
+        labels: labels.as_deref(),
+        origin,
+        runtime: opened.runtime.clone(),
+        batch: batch_size,
+        skipped: all_seeds.len() - positions.len(),
+        seconds,
+        image_steps_per_second: (positions.len() * plan.steps().len()) as f64 / seconds.max(1e-9),
+        unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+    };
+    output::write_record(Draft::new(&record_path)?, &record)?;
+    if args.json {
+        let json = serde_json::to_string_pretty(&record).map_err(Failure::input)?;
+        print(format!("{json}\n"))?;
+    }
+    let (made, speed) = (positions.len(), record.image_steps_per_second);
+    voice.say(format!("{}: {made} samples in {seconds:.1} s, {speed:.0} image-steps/s", args.out.display()));
+    Ok(())
+}
+
+impl Args {
+    /// The seeds that are named; `rows` is how many x_T a file holds.
+    fn seeds(&self, rows: Option<usize>) -> Outcome<Seeds> {
+        match &self.seeds {
+            Some(seeds) => Ok(seeds.clone()),
+            None => {
+                let count = self.count.or(rows.map(|rows| rows as u64)).unwrap_or(64);
+                Seeds::counted(self.seed.unwrap_or(0), count)
+                    .map_err(|message| Failure::usage(format!("--count {count}: {message}")))
+            }
+        }
+    }
+
+    fn given(&self) -> Outcome<Given> {
+        let read = |path: &std::path::Path| -> Outcome<(ArrayD<f32>, String)> {
+            let array = output::read_f32(path)?;
+            let bytes: Vec<u8> = array.iter().flat_map(|x| x.to_le_bytes()).collect();
+            Ok((array, output::sha256(&bytes)))
+        };
+        let (mut initial, mut initial_hash) = (None, None);
+        if let Some(path) = &self.init_noise {
+            let (array, hash) = read(path)?;
+            let shape = array.shape().to_vec();
+            let array = array.into_dimensionality::<ndarray::Ix4>().map_err(|_| {
+                let place = path.display();
+                Failure::input(format!(
+                    "x_T in {place} has shape {shape:?}; expected [count, channels, height, width]"
+                ))
+            })?;
+            (initial, initial_hash) = (Some(array), Some(hash));
+        }
+        let mut inputs = Vec::new();
+        for (name, path) in &self.inputs {
+            let (array, hash) = read(std::path::Path::new(path))?;
+            inputs.push((name.clone(), array, hash));
+        }
+        Ok(Given { initial, initial_hash, inputs })
+    }
+
+    /// The plan, before anything is loaded.
+    fn plan(&self, found: Option<&Text>) -> Outcome<Plan> {
+        if let Some(path) = &self.plan {
+            if self.recipe.any() {
+                let why = "a plan already determines sampler, steps and clipping";
+                return Err(Failure::usage(format!("--plan leaves no room for the sampler's options: {why}")));
+            }
+            return read_plan(path);
+        }
+        self.recipe.plan(&self.recipe.recipe(found)?)
+    }
+
+    /// One label a sample: those named, in turn, or every class in turn.
+    fn labels(&self, opened: &model::Opened, count: usize) -> Outcome<Option<Vec<i64>>> {
+        let contract = opened.sampler.network().contract();
+        let turn = match (&self.label, contract.class_labels.is_some()) {
+            (None, false) => return Ok(None),
+            (Some(_), false) => {
+                return Err(Failure::usage(format!("--label: {} takes no class labels", opened.id.path)));
+            }
+            (Some(LabelChoice::List(labels)), true) => labels.clone(),
+            (Some(LabelChoice::All) | None, true) => match contract.classes {
+                Some(classes) => (0..classes as i64).collect(),
+                None => {
+                    return Err(Failure::usage(format!(
+                        "{} takes class labels but does not say how many classes it has; name them with --label",
+                        opened.id.path
+                    )));
+                }
+            },
+        };
+        Ok(Some(turn.iter().copied().cycle().take(count).collect()))
+    }
+
+    /// Runs the job into the sink and the film; gives the size of the batches.
+    fn carry_out(&self, sampler: &Sampler, job: Job<'_>, sink: &mut dyn Sink, voice: Voice) -> Outcome<usize> {
+        let (count, steps) = (job.seeds.len(), job.plan.steps().len());
+        let mut batches = sampler.start(job)?;
+        let size = batches.batch();
+        let shape = sampler.shape();
+        let film = self.film.as_ref().map(|path| Film::open(path, shape, size.min(count), steps));
+        let mut film = film.transpose()?;
+        let bar = voice.bar((count * steps) as u64);
+        let mut done = 0;
+        while done < count {
+            let rows = size.min(count - done);
+            let mut watch = |moment: crate::onnx::Moment<'_>| {
+                bar.inc(rows as u64);
+                if let (0, Some(film)) = (done, film.as_mut()) {
+                    film.see(moment.step, moment.x, moment.x0);
+                }
+            };
+            let Some(batch) = batches.next_observed(&mut watch) else { break };
+            let Batch { samples, .. } = batch?;
+            sink.take(samples.view())?;
+            done += samples.shape()[0];
+        }
+        bar.finish_and_clear();
+        film.map_or(Ok(()), Film::finish)?;
+        Ok(size)
+    }
+}
+
+impl Given {
+    /// The rows of the samples that are still to be made.
+    fn only(mut self, positions: &[usize], count: usize) -> Self {
+        if positions.len() == count {
+            return self;
+        }
+        self.initial = self.initial.map(|x| x.select(Axis(0), positions));
+        for (_, values, _) in &mut self.inputs {
+            if values.shape().first() == Some(&count) && count > 1 {
+                *values = values.select(Axis(0), positions);
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,210 @@
+//! What each array should hold, and how far rounding may have moved it.
+
+use super::bounded::Bounded;
+use super::{Basis, Precision};
+use crate::fault::table::{Array, Kind, Named};
+use crate::table::{Column, Table};
+
+/// One accepted reading of an array.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// Its name, where the field has several for one array.
+    pub convention: Convention,
+    /// The best doubles.
+    pub best: Vec<f64>,
+    /// How far the ordinary formula in the array's precision may lie from them.
+    pub bound: Vec<f64>,
+}
+
+/// Conventions that published code follows for one array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Convention {
+    /// There is only one.
+    Only,
+    /// ln β̃ with the first entry copied from the second.
+    LogVarianceCopiesSecond,
+    /// ln max(β̃, 10⁻²⁰).
+    LogVarianceFloor,
+    /// β̃ with the first entry raised to 10⁻²⁰.
+    VarianceFloor,
+    /// w = 1: the simple loss.
+    WeightOne,
+    /// w = SNR: the x₀ loss in ε weighting.
+    WeightSnr,
+    /// w = SNR/(SNR + 1): the v loss in ε weighting.
+    WeightSnrOverSnrPlusOne,
+    /// w = min(SNR, 5)/SNR: min-SNR-5 for ε.
+    WeightMinSnrEpsilon,
+    /// w = min(SNR, 5): min-SNR-5 for x₀.
+    WeightMinSnrX0,
+    /// w = min(SNR, 5)/(SNR + 1): min-SNR-5 for v.
+    WeightMinSnrV,
+    /// β²/(2σ²α(1 − ᾱ)) at σ² = β.
+    WeightBoundBeta,
+    /// β²/(2σ²α(1 − ᾱ)) at σ² = β̃, the first entry copied from the second or infinite.
+    WeightBoundBetaTilde,
+    /// σ in falling order with a final 0, as samplers hold it.
+    SigmasForSampling,
+}
+
+impl Convention {
+    /// A few words for reports; empty where there is only one.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Only => "",
+            Self::LogVarianceCopiesSecond => "first entry copied from the second",
+            Self::LogVarianceFloor => "first entry ln 1e-20",
+            Self::VarianceFloor => "first entry 1e-20",
+            Self::WeightOne => "w = 1, the simple loss",
+            Self::WeightSnr => "w = SNR",
+            Self::WeightSnrOverSnrPlusOne => "w = SNR/(SNR + 1)",
+            Self::WeightMinSnrEpsilon => "min-SNR-5 for ε",
+            Self::WeightMinSnrX0 => "min-SNR-5 for x₀",
+            Self::WeightMinSnrV => "min-SNR-5 for v",
+            Self::WeightBoundBeta => "weight of the bound at σ² = β",
+            Self::WeightBoundBetaTilde => "weight of the bound at σ² = β̃",
+            Self::SigmasForSampling => "falling, with a final 0",
+        }
+    }
+}
+
+/// How far a β computed in working precision from a schedule's definition may lie from the real one.
+pub(crate) fn definition_error(named: &Named, beta: f64, factor: f64) -> f64 {
+    let u = Precision::F64.unit_roundoff() * factor;
+    match named.kind {
+        // 1 − f(t)/f(t−1): each cosine is off by a few u near its value, their ratio by about 8 u.
+        Kind::Cosine => 16.0 * u,
+        Kind::Linear | Kind::ScaledLinear | Kind::Sigmoid => {
+            8.0 * u * (beta.abs() + named.end.abs().sqrt() * beta.sqrt())
+        }
+        Kind::Constant | Kind::Jsd => 2.0 * u * beta.abs(),
+    }
+}
+
+/// Every accepted reading of an array from the βs in hand, evaluated in one precision.
+pub(crate) fn readings(array: Array, basis: &Basis, precision: Precision) -> Vec<Expected> {
+    let u = precision.unit_roundoff();
+    let steps = basis.chain.steps();
+    let table = basis.schedule.as_ref().map(Table::new);
+    let rows = rows(basis, u);
+    let column = |column: Column, bounded: fn(&Row) -> Bounded| {
+        let bound = rows.iter().map(|row| bounded(row).e * 2.0 + 2.0 * u * bounded(row).v.abs()).collect();
+        let best = match &table {
+            Some(table) => table.column(column).to_vec(),
+            None => rows.iter().map(|row| bounded(row).v).collect(),
+        };
+        Expected { convention: Convention::Only, best, bound }
+    };
+    let derived = |f: fn(&Row) -> Bounded, convention: Convention| {
+        let bound = rows.iter().map(|row| f(row).e * 2.0 + 2.0 * u * f(row).v.abs()).collect();
+        Expected { convention, best: rows.iter().map(|row| f(row).v).collect(), bound }
+    };
+    match array {
+        Array::Betas => vec![column(Column::Beta, |r| r.beta)],
+        Array::Alphas => vec![column(Column::Alpha, |r| r.alpha)],
+        Array::AlphasCumprod => vec![column(Column::AlphaBar, |r| r.bar)],
+        Array::AlphasCumprodPrev => vec![derived(|r| r.before, Convention::Only)],
+        Array::SqrtAlphasCumprod => vec![column(Column::SqrtAlphaBar, |r| r.bar.sqrt())],
+        Array::SqrtOneMinusAlphasCumprod => vec![column(Column::SqrtOneMinusAlphaBar, |r| r.bar.one_minus().sqrt())],
+        Array::LogOneMinusAlphasCumprod => vec![derived(|r| r.bar.one_minus().ln(), Convention::Only)],
+        Array::SqrtRecipAlphasCumprod => vec![derived(|r| r.bar.recip().sqrt(), Convention::Only)],
+        Array::SqrtRecipm1AlphasCumprod => vec![derived(|r| r.bar.recip().minus(1.0).sqrt(), Convention::Only)],
+        Array::PosteriorVariance => {
+            let plain = column(Column::BetaTilde, Row::beta_tilde);
+            let mut floor = Expected { convention: Convention::VarianceFloor, ..plain.clone() };
+            floor.best[0] = 1e-20;
+            floor.bound[0] = 1e-26;
+            vec![plain, floor]
+        }
+        Array::PosteriorLogVarianceClipped => {
+            let log = column(Column::LogBetaTilde, |r| r.beta_tilde().ln());
+            let mut copied = Expected { convention: Convention::LogVarianceCopiesSecond, ..log.clone() };
+            let second = 1.min(steps - 1);
+            (copied.best[0], copied.bound[0]) = (log.best[second], log.bound[second]);
+            let mut floor = Expected { convention: Convention::LogVarianceFloor, ..log };
+            floor.best[0] = 1e-20f64.ln();
+            floor.bound[0] = 100.0 * u;
+            vec![copied, floor]
+        }
+        Array::PosteriorMeanCoef1 => vec![column(Column::MeanX0, |r| r.beta * r.before.sqrt() / r.bar.one_minus())],
+        Array::PosteriorMeanCoef2 => {
+            vec![column(Column::MeanXt, |r| r.before.one_minus() * r.alpha.sqrt() / r.bar.one_minus())]
+        }
+        Array::Snr => vec![column(Column::Snr, |r| r.bar / r.bar.one_minus())],
+        Array::LossWeight => weights(&derived, steps),
+        Array::Sigmas => {
+            let plain = derived(|r| (r.bar.one_minus() / r.bar).sqrt(), Convention::Only);
+            let fall = |v: &[f64], last| v.iter().rev().copied().chain([last]).collect();
+            let falling = Expected {
+                convention: Convention::SigmasForSampling,
+                best: fall(&plain.best, 0.0),
+                bound: fall(&plain.bound, 0.0),
+            };
+            vec![plain, falling]
+        }
+    }
+}
+
+fn weights(derived: &dyn Fn(fn(&Row) -> Bounded, Convention) -> Expected, steps: usize) -> Vec<Expected> {
+    use Convention as C;
+    let mut all = vec![
+        derived(|r| r.alpha.times(0.0) + r.one(), C::WeightOne),
+        derived(Row::snr, C::WeightSnr),
+        derived(|r| r.snr() / (r.snr() + r.one()), C::WeightSnrOverSnrPlusOne),
+        derived(|r| r.capped_snr() / r.snr(), C::WeightMinSnrEpsilon),
+        derived(Row::capped_snr, C::WeightMinSnrX0),
+        derived(|r| r.capped_snr() / (r.snr() + r.one()), C::WeightMinSnrV),
+        derived(|r| r.beta / (r.alpha * r.bar.one_minus()).times(2.0), C::WeightBoundBeta),
+    ];
+    let tilde = derived(
+        |r| r.beta * r.beta / (r.beta_tilde() * r.alpha * r.bar.one_minus()).times(2.0),
+        C::WeightBoundBetaTilde,
+    );
+    let mut copied = tilde.clone();
+    let second = 1.min(steps - 1);
+    (copied.best[0], copied.bound[0]) = (tilde.best[second], tilde.bound[second]);
+    all.extend([tilde, copied]);
+    all
+}
+
+/// One index of the chain with rounding errors attached.
+pub(crate) struct Row {
+    beta: Bounded,
+    alpha: Bounded,
+    bar: Bounded,
+    before: Bounded,
+}
+
+impl Row {
+    fn beta_tilde(&self) -> Bounded {
+        self.beta * self.before.one_minus() / self.bar.one_minus()
+    }
+
+    fn snr(&self) -> Bounded {
+        self.bar / self.bar.one_minus()
+    }
+
+    fn one(&self) -> Bounded {
+        self.alpha.times(0.0).minus(-1.0)
+    }
+
+    fn capped_snr(&self) -> Bounded {
+        let snr = self.snr();
+        if snr.v > 5.0 + snr.e { snr.times(0.0).minus(-5.0) } else { snr }
+    }
+}
+
+fn rows(basis: &Basis, u: f64) -> Vec<Row> {
+    let mut before = Bounded::new(1.0, 0.0, u);
+    let scale = u / Precision::F64.unit_roundoff();
+    let entry = |(&beta, &error): (&f64, &f64)| {
+        let beta = Bounded::new(beta, (error * scale).max(u * beta.abs()), u);
+        let alpha = beta.one_minus();
+        let bar = before * alpha;
+        let row = Row { beta, alpha, bar, before };
+        before = bar;
+        row
+    };
+    basis.chain.beta.iter().zip(&basis.beta_error).map(entry).collect()
+}

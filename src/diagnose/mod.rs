@@ -1,0 +1,181 @@
+//! Which mistake is it? Judges tables that other code computed and names the known fault that reproduces them.
+//!
+//! ```
+//! use alphabar::diagnose::{Numbers, Precision, Verdict, diagnose};
+//! use alphabar::fault::table::{Kind, Named};
+//!
+//! let mut betas = vec![0.0; 999];
+//! betas.push(0.999);
+//! let mine = [Numbers { name: "betas".into(), values: betas, precision: Precision::F64 }];
+//! let meant = Named { kind: Kind::Cosine, steps: 1000, start: 1e-4, end: 0.02 };
+//! let report = diagnose(&mine, Some(&meant));
+//! assert!(report.to_string().contains("integer division"));
+//! ```
+
+mod bounded;
+pub mod cases;
+mod expected;
+mod recognise;
+mod relation;
+mod report;
+mod search;
+
+pub use expected::{Convention, Expected};
+pub use recognise::{Recognised, recognise};
+pub use report::{Finding, Place, Report, Verdict};
+
+use crate::fault::table::{Array, Chain, Kind, Named};
+use crate::schedule::{Betas, Schedule};
+
+/// The precision in which somebody's numbers were computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precision {
+    /// 11 bits.
+    F16,
+    /// 24 bits.
+    F32,
+    /// 53 bits.
+    F64,
+}
+
+impl Precision {
+    /// Half the distance from 1 to the next number.
+    #[must_use]
+    pub fn unit_roundoff(self) -> f64 {
+        match self {
+            Self::F16 => 2f64.powi(-11),
+            Self::F32 => 2f64.powi(-24),
+            Self::F64 => 2f64.powi(-53),
+        }
+    }
+
+    /// What numbers read from decimal text were computed in: f32 if every one of them is a number of that precision
+    /// or the shortest decimal of one.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "a number either is representable or is not")]
+    pub fn of_decimals(values: &[f64]) -> Self {
+        let single = |&v: &f64| {
+            let near = v as f32;
+            v.is_nan() || f64::from(near) == v || format!("{near}").parse::<f64>().is_ok_and(|shortest| shortest == v)
+        };
+        let some = values.iter().any(|v| v.is_finite() && v.fract() != 0.0);
+        if some && values.len() > 2 && values.iter().all(single) { Self::F32 } else { Self::F64 }
+    }
+
+    /// `f32`, `f64`, `f16`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+}
+
+/// One array as somebody computed it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    /// Its name in the file.
+    pub name: String,
+    /// Its entries, index i = t − 1; NaN and infinity are allowed and will be findings.
+    pub values: Vec<f64>,
+    /// What they were computed in.
+    pub precision: Precision,
+}
+
+/// Judges arrays that belong together.
+///
+/// With a schedule named, βs are judged against its definition; otherwise the schedule is recognised. Every other
+/// array is judged against the βs in hand: each entry must lie within the rounding bound of the ordinary formula
+/// (cumulative product, 1 − ᾱ by subtraction) evaluated in the array's precision from those βs.
+#[must_use]
+pub fn diagnose(arrays: &[Numbers], meant: Option<&Named>) -> Report {
+    let known: Vec<(Array, &Numbers)> =
+        arrays.iter().filter_map(|n| Array::from_name(&n.name).map(|array| (array, n))).collect();
+    let unknown = arrays.iter().filter(|n| Array::from_name(&n.name).is_none());
+    let mut report = Report { findings: Vec::new(), notes: Vec::new() };
+    for numbers in unknown {
+        if numbers.name.to_ascii_lowercase().contains("timestep") {
+            report.findings.push(search::timesteps(numbers, meant));
+        } else {
+            report.notes.push(format!("{:?} is not an array this check knows; it was left out", numbers.name));
+        }
+    }
+    let Some(basis) = Basis::find(&known, meant, &mut report) else {
+        return report;
+    };
+    for (array, numbers) in &known {
+        if *array == Array::Betas {
+            continue;
+        }
+        report.findings.push(search::judge(*array, numbers, &basis));
+    }
+    report
+}
+
+/// The βs that the other arrays are judged by.
+pub(crate) struct Basis {
+    /// In the reals, as doubles.
+    pub(crate) chain: Chain,
+    /// Derived values to the last place, where the βs are a valid schedule.
+    pub(crate) schedule: Option<Schedule>,
+    /// The curve they are on, if it is known.
+    pub(crate) named: Option<Named>,
+    /// Absolute uncertainty of each β.
+    pub(crate) beta_error: Vec<f64>,
+}
+
+impl Basis {
+    fn find(known: &[(Array, &Numbers)], meant: Option<&Named>, report: &mut Report) -> Option<Self> {
+        let betas = known.iter().find(|(array, _)| *array == Array::Betas).map(|(_, numbers)| *numbers);
+        if let Some(betas) = betas {
+            let finding = search::betas(betas, meant);
+            let named = finding.schedule.or_else(|| meant.copied().filter(|_| finding.verdict == Verdict::Right));
+            report.findings.push(finding);
+            return Some(Self::of(betas.values.clone(), named, 0.0));
+        }
+        if let Some(meant) = meant {
+            return Some(Self::named(meant));
+        }
+        let recognised = known.iter().find_map(|(array, numbers)| recognise(*array, numbers));
+        if let Some(found) = recognised {
+            report.notes.push(format!("no betas in the file; recognised {}", found.words()));
+            return Some(Self::named(&found.named));
+        }
+        let cumulative = known.iter().find(|(array, _)| *array == Array::AlphasCumprod);
+        if let Some((_, numbers)) = cumulative {
+            report.notes.push("no betas in the file; judged by the betas that its alphas_cumprod implies".into());
+            let mut previous = 1.0;
+            let implied = numbers.values.iter().map(|&bar| 1.0 - bar / std::mem::replace(&mut previous, bar));
+            return Some(Self::of(implied.collect(), None, 4.0 * numbers.precision.unit_roundoff()));
+        }
+        if let Some((array, numbers)) = known.first() {
+            report.findings.push(Finding::undecided(*array, numbers));
+            let words = "name the schedule that was meant (--schedule, --steps), or add the betas to the file";
+            report.notes.push(words.into());
+        }
+        None
+    }
+
+    fn of(beta: Vec<f64>, named: Option<Named>, error: f64) -> Self {
+        let schedule = Betas::new(beta.clone()).ok().map(Schedule::new);
+        let beta_error = vec![error; beta.len()];
+        Self { chain: Chain::new(beta), schedule, named, beta_error }
+    }
+
+    fn named(named: &Named) -> Self {
+        let beta = recognise::betas_of(named);
+        let mut basis = Self::of(beta, Some(*named), 0.0);
+        basis.beta_error = basis.chain.beta.iter().map(|&b| expected::definition_error(named, b, 1.0)).collect();
+        basis
+    }
+}
+
+/// Reads a schedule as people name it: kind by diffusers' names with underscore or hyphen, or `cosine`.
+#[must_use]
+pub fn named(kind: &str, steps: usize, start: Option<f64>, end: Option<f64>) -> Option<Named> {
+    let kind = Kind::from_name(kind)?;
+    let (low, high) = if kind == Kind::ScaledLinear { (0.000_85, 0.012) } else { (1e-4, 0.02) };
+    Some(Named { kind, steps, start: start.unwrap_or(low), end: end.unwrap_or(high) })
+}

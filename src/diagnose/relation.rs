@@ -1,0 +1,139 @@
+//! If no known fault fits: what relation do the numbers satisfy?
+
+use super::recognise::{recognise, tolerance, words};
+use super::{Numbers, Precision};
+use crate::fault::table::{Array, Chain};
+use crate::schedule::{Betas, Schedule};
+use crate::table::{Column, Table};
+
+/// Sentences on how `got` relates to `right`; at least one.
+pub(crate) fn describe(
+    got: &[f64],
+    right: &[f64],
+    array: Array,
+    chain: Option<&Chain>,
+    precision: Precision,
+) -> Vec<String> {
+    let tol = tolerance(precision);
+    if got.len() != right.len() {
+        return other_schedule(got, array, precision).into_iter().chain([lengths(got, right)]).collect();
+    }
+    if let Some(count) = Some(got.iter().filter(|v| !v.is_finite()).count()).filter(|&n| n > 0) {
+        return vec![format!("{count} entries are NaN or infinite")];
+    }
+    let sentences = [
+        swapped(got, array, chain, tol),
+        shifted(got, right, tol),
+        constant(got, right, tol, |g, r| g / r).map(|k| format!("every entry is {k:.6} times what it should be")),
+        constant(got, right, tol, |g, r| g - r).map(|k| format!("every entry is what it should be plus {k:.6e}")),
+        power(got, right, tol),
+        same(got, right, tol, |r| 1.0 - r).then(|| "every entry is 1 minus what it should be".into()),
+        same(got, right, tol, |r| -r).then(|| "the sign of every entry is wrong".into()),
+        logarithm(got, right, tol),
+        reversed(got, right, tol).then(|| "the table is reversed in time".into()),
+        cumulative(got, right, tol).then(|| "the table is the cumulative sum of what it should be".into()),
+        other_schedule(got, array, precision),
+        digits(got, right),
+    ];
+    let found: Vec<String> = sentences.into_iter().flatten().take(1).collect();
+    if found.is_empty() { vec!["no known fault and no simple relation to the right table".into()] } else { found }
+}
+
+fn close(a: f64, b: f64, tol: f64) -> bool {
+    (a - b).abs() <= tol * (b.abs() + 1e-9)
+}
+
+fn same(got: &[f64], right: &[f64], tol: f64, f: impl Fn(f64) -> f64) -> bool {
+    got.iter().zip(right).all(|(&g, &r)| close(g, f(r), tol))
+}
+
+/// The value of `f(got, right)` if it is the same at every index.
+fn constant(got: &[f64], right: &[f64], tol: f64, f: impl Fn(f64, f64) -> f64) -> Option<f64> {
+    let values: Vec<f64> = got.iter().zip(right).map(|(&g, &r)| f(g, r)).filter(|v| v.is_finite()).collect();
+    let middle = *values.get(values.len() / 2)?;
+    (values.len() * 10 >= got.len() * 9 && values.iter().all(|&v| close(v, middle, tol))).then_some(middle)
+}
+
+fn power(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
+    let exponent = constant(got, right, tol.max(1e-7), |g, r| g.ln() / r.ln())?;
+    let words = match exponent {
+        e if close(e, -1.0, 1e-6) => "every entry is the reciprocal of what it should be".to_owned(),
+        e if close(e, 0.5, 1e-6) => "every entry is the square root of what it should be".to_owned(),
+        e if close(e, 2.0, 1e-6) => "every entry is the square of what it should be".to_owned(),
+        e => format!("every entry is what it should be to the power {e:.4}"),
+    };
+    Some(words)
+}
+
+fn logarithm(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
+    let ratio = constant(got, right, tol, |g, r| g / r.ln())?;
+    let base = (1.0 / ratio).exp();
+    let words = if close(ratio, 1.0, 1e-6) {
+        "every entry is the natural logarithm of what it should be".to_owned()
+    } else {
+        format!("every entry is the logarithm to base {base:.4} of what it should be")
+    };
+    Some(words)
+}
+
+fn shifted(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
+    let n = got.len();
+    for by in 1..=3.min(n.saturating_sub(2)) {
+        if (by..n).all(|i| close(got[i], right[i - by], tol)) {
+            return Some(format!("the table is shifted by {by}: entry t holds what belongs to t − {by}"));
+        }
+        if (by..n).all(|i| close(got[i - by], right[i], tol)) {
+            return Some(format!("the table is shifted by {by}: entry t holds what belongs to t + {by}"));
+        }
+    }
+    None
+}
+
+fn reversed(got: &[f64], right: &[f64], tol: f64) -> bool {
+    got.iter().zip(right.iter().rev()).all(|(&g, &r)| close(g, r, tol))
+}
+
+fn cumulative(got: &[f64], right: &[f64], tol: f64) -> bool {
+    let mut sum = 0.0;
+    got.iter().zip(right).all(|(&g, &r)| {
+        sum += r;
+        close(g, sum, tol)
+    })
+}
+
+/// Holds the values of another array of the same chain.
+fn swapped(got: &[f64], array: Array, chain: Option<&Chain>, tol: f64) -> Option<String> {
+    let schedule = Schedule::new(Betas::new(chain?.beta.clone()).ok()?);
+    let table = Table::new(&schedule);
+    let other = Column::ALL.into_iter().find(|&column| {
+        let name = column.name();
+        name != array.name() && got.iter().zip(table.column(column)).all(|(&g, &r)| close(g, r, tol))
+    })?;
+    Some(format!("these are the values of {}: the arrays were swapped or misnamed", other.name()))
+}
+
+fn other_schedule(got: &[f64], array: Array, precision: Precision) -> Option<String> {
+    let numbers = Numbers { name: String::new(), values: got.to_vec(), precision };
+    let found = recognise(array, &numbers)?;
+    Some(format!("these belong to another schedule: {}", words(&found.named)))
+}
+
+fn lengths(got: &[f64], right: &[f64]) -> String {
+    let hint = match got.len() as i64 - right.len() as i64 {
+        1 => ": one entry too many, perhaps t = 0 or an end point counted",
+        -1 => ": one entry too few, perhaps an end point left out",
+        _ => "",
+    };
+    format!("{} entries where {} belong{hint}", got.len(), right.len())
+}
+
+fn digits(got: &[f64], right: &[f64]) -> Option<String> {
+    let off = |(&g, &r): (&f64, &f64)| ((g - r) / r).abs();
+    let most = got.iter().zip(right).filter(|(_, r)| **r != 0.0).map(off).fold(0.0, f64::max);
+    (most < 1e-2).then(|| {
+        let digits = (-most.log10()).floor();
+        format!(
+            "agrees to about {digits:.0} digits everywhere: computed in a lower precision, or printed with few digits"
+        )
+    })
+}

@@ -1,0 +1,145 @@
+//! What the diagnosis says, for people and for programs.
+
+use std::fmt;
+
+use super::Numbers;
+use crate::fault::Fault;
+use crate::fault::table::{Array, Named};
+
+/// Right or wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every entry lies within the rounding bound of the ordinary formula.
+    Right,
+    /// At least one does not.
+    Wrong,
+    /// There is nothing to judge by.
+    Undecided,
+}
+
+/// One entry that is off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// 0-based index; the papers' t is one more.
+    pub index: usize,
+    /// What stands there.
+    pub got: f64,
+    /// What should.
+    pub want: f64,
+}
+
+/// What was found out about one array.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Its name in the file.
+    pub name: String,
+    /// What it holds, in the papers' letters.
+    pub symbol: &'static str,
+    /// Right or wrong.
+    pub verdict: Verdict,
+    /// `f64`, `f32` or `f16`.
+    pub precision: &'static str,
+    /// First entry that is off.
+    pub first: Option<Place>,
+    /// The entry that is off by most, in units of what rounding allows.
+    pub worst: Option<Place>,
+    /// How many entries are off.
+    pub off: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Known faults that reproduce the numbers: one, or a pair that acted together.
+    pub faults: Vec<Fault>,
+    /// What else is true of the numbers: the convention followed, the schedule they are on, a relation.
+    pub remarks: Vec<String>,
+    /// The schedule that the βs are on.
+    pub schedule: Option<Named>,
+    /// Largest distance from the best double, in ulp of f64; reported, never judged.
+    pub ulps: Option<f64>,
+}
+
+impl Finding {
+    pub(crate) fn new(numbers: &Numbers, symbol: &'static str, verdict: Verdict) -> Self {
+        Self {
+            name: numbers.name.clone(),
+            symbol,
+            verdict,
+            precision: numbers.precision.name(),
+            first: None,
+            worst: None,
+            off: 0,
+            of: numbers.values.len(),
+            faults: Vec::new(),
+            remarks: Vec::new(),
+            schedule: None,
+            ulps: None,
+        }
+    }
+
+    pub(crate) fn undecided(array: Array, numbers: &Numbers) -> Self {
+        Self::new(numbers, array.symbol(), Verdict::Undecided)
+    }
+}
+
+/// Findings on every array handed in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// One for each array that is known.
+    pub findings: Vec<Finding>,
+    /// What was assumed or left out.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// True if something was judged and all of it is right.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        !self.findings.is_empty() && self.findings.iter().all(|finding| finding.verdict == Verdict::Right)
+    }
+
+    /// Names of all known faults found.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + '_ {
+        self.findings.iter().flat_map(|finding| finding.faults.iter().copied())
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Right => "right",
+            Verdict::Wrong => "WRONG",
+            Verdict::Undecided => "not judged",
+        };
+        write!(f, "{verdict:10} {} ({}, {} entries, {})", self.name, self.symbol, self.of, self.precision)?;
+        if let Some(ulps) = self.ulps.filter(|_| self.verdict == Verdict::Right) {
+            write!(f, ", at most {ulps:.3} ulp of f64 from the best double")?;
+        }
+        for (k, fault) in self.faults.iter().enumerate() {
+            let lead = if k == 0 { "this is" } else { "together with" };
+            write!(f, "\n           {lead} the known fault `{}`: {}", fault.name, fault.sentence)?;
+        }
+        for remark in &self.remarks {
+            write!(f, "\n           {remark}")?;
+        }
+        if let (Some(first), Some(worst)) = (self.first, self.worst) {
+            let place =
+                |p: Place| format!("index {} (t = {}): {:e}, should be {:e}", p.index, p.index + 1, p.got, p.want);
+            write!(f, "\n           {} of {} entries are off; first at {}", self.off, self.of, place(first))?;
+            if worst.index != first.index {
+                write!(f, "\n           worst at {}", place(worst))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note       {note}")?;
+        }
+        Ok(())
+    }
+}

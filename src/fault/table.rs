@@ -1,1 +1,0 @@
-//! Faults that show in a schedule table.

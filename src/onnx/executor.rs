@@ -1,0 +1,214 @@
+//! Carries any plan out on a network bound to one batch size, in f32, without allocating on the way.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ndarray::{ArrayViewD, Axis};
+
+use super::{Binding, Network, SampleError};
+use crate::noise;
+use crate::plan::Plan;
+use crate::sample::{Registers, Shape, apply, guide};
+
+/// Classifier-free guidance: `u + scale (c − u)`, u being the network's output with the null label.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guidance {
+    /// s; 1 leaves the conditional output as it is.
+    pub scale: f64,
+    /// The label that stands for no class.
+    pub null_label: i64,
+}
+
+/// One step, as it is shown to an observer.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// 0-based position in the plan.
+    pub step: usize,
+    /// The state after the step, NCHW.
+    pub x: &'a [f32],
+    /// The step's x̂₀ after clipping, NCHW.
+    pub x0: &'a [f32],
+}
+
+/// Where a run's time went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// From x_T to the sample.
+    pub total: Duration,
+    /// Of that, inside the network.
+    pub network: Duration,
+}
+
+/// How the unconditional pass is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passes {
+    /// There is none.
+    One,
+    /// It shares a run with the conditional pass, in a batch of twice the size.
+    Shared,
+    /// It is a run of its own, since the graph's batch is fixed.
+    Two,
+}
+
+/// A network bound to a batch, with the memory that a plan's steps need.
+#[derive(Debug)]
+pub(super) struct Executor {
+    binding: Binding,
+    shape: Shape,
+    passes: Passes,
+    guidance: Option<Guidance>,
+    x: Vec<f32>,
+    z: Vec<f32>,
+    /// The conditional and, after it, the unconditional output.
+    out: Vec<f32>,
+    labels: Vec<i64>,
+    registers: Registers<f32>,
+}
+
+impl Executor {
+    /// Binds the network to `batch` samples of a plan.
+    pub(super) fn new(
+        network: &Network,
+        plan: &Plan,
+        batch: usize,
+        guidance: Option<Guidance>,
+    ) -> Result<Self, SampleError> {
+        let contract = network.contract();
+        let passes = match guidance {
+            None => Passes::One,
+            Some(_) if contract.batch.is_some() => Passes::Two,
+            Some(_) => Passes::Shared,
+        };
+        let rows = if passes == Passes::Shared { 2 * batch } else { batch };
+        let binding = network.bind(rows)?;
+        let [_, channels, height, width] = network.sample_shape(batch);
+        let learned_variance = network.output_shape(batch)[1] == 2 * channels;
+        let shape = Shape { batch, each: channels * height * width, learned_variance };
+        let outputs = if passes == Passes::One { 1 } else { 2 };
+        Ok(Self {
+            binding,
+            shape,
+            passes,
+            guidance,
+            x: vec![0.0; shape.len()],
+            z: vec![0.0; if plan.is_deterministic() { 0 } else { shape.len() }],
+            out: vec![0.0; outputs * shape.len_out()],
+            labels: Vec::with_capacity(rows),
+            registers: Registers::new(plan.registers(), shape),
+        })
+    }
+
+    /// Samples in one run.
+    pub(super) const fn batch(&self) -> usize {
+        self.shape.batch
+    }
+
+    /// A further input of the graph, one row a sample.
+    pub(super) fn set_input(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<(), SampleError> {
+        if self.passes == Passes::Shared {
+            let twice = ndarray::concatenate(Axis(0), &[rows.view(), rows.view()])
+                .expect("two copies of one array have one shape");
+            return Ok(self.binding.set_extra(name, twice.view())?);
+        }
+        Ok(self.binding.set_extra(name, rows)?)
+    }
+
+    /// From x_T to the samples, NCHW. `initial` stands in for draw 0 where it is given.
+    ///
+    /// `labels` has one label a sample if the graph takes labels.
+    pub(super) fn run(
+        &mut self,
+        plan: &Plan,
+        seeds: &[u64],
+        labels: Option<&[i64]>,
+        initial: Option<&[f32]>,
+        stop: Option<&AtomicBool>,
+        observe: &mut dyn FnMut(Moment<'_>),
+    ) -> Result<(&[f32], Timing), SampleError> {
+        let start = Instant::now();
+        let mut network = Duration::ZERO;
+        match initial {
+            Some(values) => self.x.copy_from_slice(values),
+            None => {
+                noise::fill_batch(seeds, 0, &mut self.x);
+                scale(plan.initial_std(), &mut self.x);
+            }
+        }
+        check_finite("x_T", None, &self.x)?;
+        self.set_labels(labels)?;
+        for (k, step) in plan.steps().iter().enumerate() {
+            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Err(SampleError::Stopped { step: k });
+            }
+            self.binding.set_timestep(step.model_timestep)?;
+            network += self.evaluate(step.input_scale)?;
+            check_finite("the network's output", Some(k), &self.out)?;
+            let (conditional, unconditional) = self.out.split_at_mut(self.shape.len_out());
+            if let Some(guidance) = self.guidance {
+                guide(guidance.scale, self.shape, conditional, unconditional);
+            }
+            if step.needs_noise() {
+                noise::fill_batch(seeds, step.draw.unwrap_or(1), &mut self.z);
+            }
+            apply(step, self.shape, &mut self.x, conditional, &self.z, &mut self.registers);
+            observe(Moment { step: k, x: &self.x, x0: self.registers.x0() });
+        }
+        Ok((&self.x, Timing { total: start.elapsed(), network }))
+    }
+
+    /// Puts x, scaled, into the network and its output into `out`; gives the time that the network took.
+    fn evaluate(&mut self, input_scale: f64) -> Result<Duration, SampleError> {
+        let rows = self.binding.sample_mut();
+        for half in rows.chunks_mut(self.x.len()) {
+            half.copy_from_slice(&self.x);
+            scale(input_scale, half);
+        }
+        if self.passes != Passes::Two {
+            let start = Instant::now();
+            self.binding.run()?;
+            let spent = start.elapsed();
+            self.out.copy_from_slice(self.binding.output());
+            return Ok(spent);
+        }
+        let mut spent = Duration::ZERO;
+        for (pass, out) in self.out.chunks_mut(self.shape.len_out()).enumerate() {
+            let rows = pass * self.shape.batch..(pass + 1) * self.shape.batch;
+            self.binding.set_labels(&self.labels[rows])?;
+            let start = Instant::now();
+            self.binding.run()?;
+            spent += start.elapsed();
+            out.copy_from_slice(self.binding.output());
+        }
+        Ok(spent)
+    }
+
+    fn set_labels(&mut self, labels: Option<&[i64]>) -> Result<(), SampleError> {
+        let Some(labels) = labels else { return Ok(()) };
+        self.labels.clear();
+        self.labels.extend_from_slice(labels);
+        if let Some(guidance) = self.guidance {
+            self.labels.extend(std::iter::repeat_n(guidance.null_label, labels.len()));
+        }
+        if self.passes != Passes::Two {
+            self.binding.set_labels(&self.labels)?;
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::float_cmp, reason = "a factor of exactly 1 is no factor")]
+fn scale(factor: f64, values: &mut [f32]) {
+    if factor == 1.0 {
+        return;
+    }
+    let factor = factor as f32;
+    for value in values {
+        *value *= factor;
+    }
+}
+
+/// Says how many entries are NaN or infinite, if any.
+fn check_finite(name: &'static str, step: Option<usize>, values: &[f32]) -> Result<(), crate::Error> {
+    let count = values.iter().filter(|value| !value.is_finite()).count();
+    if count == 0 { Ok(()) } else { Err(crate::Error::NonFinite { name, step, count, of: values.len() }) }
+}

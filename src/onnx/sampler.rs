@@ -1,0 +1,303 @@
+//! Sampling as a library: open a model, make a plan, run it for seeds and labels, receive batches.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use ndarray::{Array4, ArrayView4, ArrayViewD, Axis};
+
+use super::executor::{Executor, Guidance, Moment, Timing};
+use super::{Contract, ModelSource, Network, RuntimeOptions, SessionOptions, runtime};
+use crate::plan::{Plan, Recipe, Scheduler};
+
+/// Why sampling stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SampleError {
+    /// The runtime, the model or what was given to it.
+    #[error(transparent)]
+    Onnx(#[from] super::Error),
+    /// Numbers: NaN from the network or in x_T, a shape, a plan that does not fit.
+    #[error(transparent)]
+    Numbers(#[from] crate::Error),
+    /// The job's stop flag was set.
+    #[error("stopped before step {step}")]
+    Stopped {
+        /// The step that was not begun.
+        step: usize,
+    },
+}
+
+/// A model ready to sample from.
+#[derive(Debug)]
+pub struct Sampler {
+    network: Network,
+    scheduler: Scheduler,
+}
+
+/// What to sample.
+///
+/// Only `plan` and `seeds` have no default: see [`Job::new`].
+#[derive(Clone, Debug)]
+pub struct Job<'a> {
+    /// The plan to carry out.
+    pub plan: &'a Plan,
+    /// One sample each.
+    pub seeds: &'a [u64],
+    /// One label a seed; needed exactly if the model takes labels.
+    pub labels: Option<&'a [i64]>,
+    /// s in u + s(c − u); 1 is no guidance and costs nothing.
+    pub guidance: f64,
+    /// The label of the unconditional pass, where the model's own does not serve.
+    pub null_label: Option<i64>,
+    /// x_T, one row a seed, in place of draw 0.
+    pub initial: Option<ArrayView4<'a, f32>>,
+    /// Further inputs of the graph by name, first axis 1 or the number of seeds.
+    pub inputs: Vec<(String, ArrayViewD<'a, f32>)>,
+    /// Samples in one run of the network; `None` chooses.
+    pub batch: Option<usize>,
+    /// Set it to stop between two steps.
+    pub stop: Option<&'a AtomicBool>,
+}
+
+impl<'a> Job<'a> {
+    /// Without labels, guidance or anything else that is optional.
+    #[must_use]
+    pub const fn new(plan: &'a Plan, seeds: &'a [u64]) -> Self {
+        Self {
+            plan,
+            seeds,
+            labels: None,
+            guidance: 1.0,
+            null_label: None,
+            initial: None,
+            inputs: Vec::new(),
+            batch: None,
+            stop: None,
+        }
+    }
+}
+
+/// A few samples, finished.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Position of the first of them among the job's seeds.
+    pub first: usize,
+    /// One row a sample: NCHW, in the model's range.
+    pub samples: Array4<f32>,
+    /// Where the time went.
+    pub timing: Timing,
+}
+
+impl Sampler {
+    /// Opens a pipeline folder or an `.onnx` file on the runtime that is found (and installed, if there is none), with
+    /// the scheduler's configuration that lies beside it.
+    ///
+    /// # Errors
+    /// Whatever [`ModelSource::resolve`], [`runtime::load`] and [`Network::open`] find wrong; an unusable
+    /// `scheduler_config.json`.
+    pub fn open(model: &Path, options: &SessionOptions) -> Result<Self, SampleError> {
+        let source = ModelSource::resolve(model)?;
+        let cuda = matches!(options.device, super::Device::Cuda(_));
+        let runtime = runtime::load(&RuntimeOptions { cuda, ..RuntimeOptions::from_environment(None) })?;
+        let scheduler = source.scheduler.as_ref().map(|text| Scheduler::from_json(&text.text)).transpose()?;
+        let network = Network::open(runtime, &source, options)?;
+        Ok(Self::new(network, scheduler.unwrap_or_default()))
+    }
+
+    /// From a network that is open already.
+    #[must_use]
+    pub const fn new(network: Network, scheduler: Scheduler) -> Self {
+        Self { network, scheduler }
+    }
+
+    /// Channels, height and width of a sample.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 3] {
+        let [_, channels, height, width] = self.network.sample_shape(1);
+        [channels, height, width]
+    }
+
+    /// True if the network predicts a variance beside its prediction (2C output channels).
+    #[must_use]
+    pub fn predicts_variance(&self) -> bool {
+        self.network.output_shape(1)[1] == 2 * self.network.sample_shape(1)[1]
+    }
+
+    /// The network with its contract.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The configuration that came with the model, or diffusers' defaults.
+    #[must_use]
+    pub const fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// The sampler, steps and spacing that the configuration names; change what you like, then [`Recipe::plan`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] if the configuration is of a class that is neither DDPM nor DDIM.
+    pub fn recipe(&self) -> Result<Recipe, SampleError> {
+        Ok(Recipe::new(self.scheduler.clone())?)
+    }
+
+    /// Checks a job and prepares it; the batches come from the iterator.
+    ///
+    /// # Errors
+    /// [`SampleError::Onnx`] for labels, batches or inputs that the model does not take; [`SampleError::Numbers`] for
+    /// guidance without a null label, a plan that needs a variance the model does not predict, or a bad x_T.
+    pub fn start<'a>(&self, job: Job<'a>) -> Result<Batches<'a>, SampleError> {
+        let contract = self.network.contract();
+        if job.seeds.is_empty() {
+            return Err(crate::Error::CountOutOfRange { name: "seeds", value: 0, min: 1, max: usize::MAX }.into());
+        }
+        check_labels(contract, &job)?;
+        let guidance = guidance(contract, &job)?;
+        if job.plan.needs_learned_variance() && !self.predicts_variance() {
+            return Err(unsupported(
+                "a plan with learned variance on a network that predicts none",
+                "a network with 2C output channels, or variance beta or beta-tilde",
+            ));
+        }
+        if let Some(initial) = &job.initial {
+            let [channels, height, width] = self.shape();
+            let (found, expected) = (initial.shape().to_vec(), vec![job.seeds.len(), channels, height, width]);
+            if found != expected {
+                return Err(crate::Error::ShapeMismatch { name: "x_T", found, expected }.into());
+            }
+            let count = initial.iter().filter(|x| !x.is_finite()).count();
+            if count > 0 {
+                return Err(crate::Error::NonFinite { name: "x_T", step: None, count, of: initial.len() }.into());
+            }
+        }
+        for (name, values) in &job.inputs {
+            let (rows, seeds) = (values.shape().first().copied().unwrap_or(0), job.seeds.len());
+            if rows != 1 && rows != seeds {
+                let (found, expected) = (format!("{:?}", values.shape()), format!("a first axis of 1 or {seeds}"));
+                return Err(super::Error::BadInput { name: name.clone(), found, expected }.into());
+            }
+        }
+        let batch = match (contract.batch, job.batch) {
+            (Some(fixed), Some(asked)) if fixed != asked => {
+                return Err(super::Error::FixedBatch { fixed, asked }.into());
+            }
+            (Some(fixed), _) => fixed,
+            (None, asked) => asked.unwrap_or_else(|| auto_batch(self.shape())).clamp(1, job.seeds.len()),
+        };
+        Ok(Batches { network: self.network.clone(), job, batch, guidance, next: 0, executor: None })
+    }
+}
+
+/// The batches of a job, made as they are asked for.
+#[derive(Debug)]
+pub struct Batches<'a> {
+    network: Network,
+    job: Job<'a>,
+    batch: usize,
+    guidance: Option<Guidance>,
+    next: usize,
+    executor: Option<Executor>,
+}
+
+impl Batches<'_> {
+    /// Samples in one run of the network.
+    #[must_use]
+    pub const fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The next batch, with every step shown to `observe`; `None` after the last.
+    ///
+    /// # Errors
+    /// [`SampleError::Numbers`] with the step if the network returns NaN; [`SampleError::Stopped`];
+    /// [`SampleError::Onnx`] if the runtime fails.
+    pub fn next_observed(&mut self, observe: &mut dyn FnMut(Moment<'_>)) -> Option<Result<Batch, SampleError>> {
+        let first = self.next;
+        let end = (first + self.batch).min(self.job.seeds.len());
+        if first == end {
+            return None;
+        }
+        self.next = end;
+        let result = self.make(first, end, observe);
+        if result.is_err() {
+            self.next = self.job.seeds.len();
+        }
+        Some(result)
+    }
+
+    fn make(&mut self, first: usize, end: usize, observe: &mut dyn FnMut(Moment<'_>)) -> Result<Batch, SampleError> {
+        let (job, contract) = (&self.job, self.network.contract());
+        let rows = if contract.batch.is_some() { self.batch } else { end - first };
+        // A graph of fixed batch is filled up with the last sample, which is dropped again.
+        let row = |k: usize| (first + k).min(end - 1);
+        let seeds: Vec<u64> = (0..rows).map(|k| job.seeds[row(k)]).collect();
+        let labels: Option<Vec<i64>> = job.labels.map(|labels| (0..rows).map(|k| labels[row(k)]).collect());
+        let initial: Option<Vec<f32>> =
+            job.initial.map(|x| (0..rows).flat_map(|k| x.index_axis(Axis(0), row(k)).to_owned()).collect());
+        let mut executor = match self.executor.take() {
+            Some(executor) if executor.batch() == rows => executor,
+            _ => Executor::new(&self.network, job.plan, rows, self.guidance)?,
+        };
+        for (name, values) in &job.inputs {
+            let shared = values.shape()[0] == 1;
+            let indices: Vec<usize> = (0..rows).map(|k| if shared { 0 } else { row(k) }).collect();
+            executor.set_input(name, values.select(Axis(0), &indices).view())?;
+        }
+        let (samples, timing) =
+            executor.run(job.plan, &seeds, labels.as_deref(), initial.as_deref(), job.stop, observe)?;
+        let [_, channels, height, width] = self.network.sample_shape(rows);
+        let kept = &samples[..(end - first) * channels * height * width];
+        let samples = ArrayView4::from_shape((end - first, channels, height, width), kept)
+            .expect("the executor's state has the contract's shape")
+            .to_owned();
+        self.executor = Some(executor);
+        Ok(Batch { first, samples, timing })
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Batch, SampleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_observed(&mut |_| {})
+    }
+}
+
+fn check_labels(contract: &Contract, job: &Job<'_>) -> Result<(), SampleError> {
+    match (&contract.class_labels, job.labels) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(super::Error::NoLabels.into()),
+        (Some(port), None) => Err(super::Error::InputMissing { name: port.name.clone() }.into()),
+        (Some(_), Some(labels)) if labels.len() != job.seeds.len() => {
+            let (found, expected) = (vec![labels.len()], vec![job.seeds.len()]);
+            Err(crate::Error::ShapeMismatch { name: "the list of labels", found, expected }.into())
+        }
+        (Some(_), Some(labels)) => Ok(labels.iter().try_for_each(|&label| contract.check_label(label))?),
+    }
+}
+
+fn guidance(contract: &Contract, job: &Job<'_>) -> Result<Option<Guidance>, SampleError> {
+    let scale = job.guidance;
+    if !scale.is_finite() {
+        return Err(crate::Error::OutOfRange { name: "guidance", value: scale, expected: "a finite number" }.into());
+    }
+    #[expect(clippy::float_cmp, reason = "exactly 1 is no guidance")]
+    if scale == 1.0 {
+        return Ok(None);
+    }
+    match job.null_label.or_else(|| contract.null_label) {
+        Some(null_label) if job.labels.is_some() => Ok(Some(Guidance { scale, null_label })),
+        _ => Err(unsupported("guidance on a model without a null label", "a null label, or guidance 1")),
+    }
+}
+
+fn unsupported(found: &str, expected: &'static str) -> SampleError {
+    crate::Error::Unsupported { found: found.into(), expected }.into()
+}
+
+/// Enough rows to keep the cores busy, few enough to stay in a modest memory.
+fn auto_batch(shape: [usize; 3]) -> usize {
+    (16_384 / shape.iter().product::<usize>().max(1)).clamp(1, 16)
+}

@@ -1,0 +1,293 @@
+//! diffusers' `scheduler_config.json`: what it says about the chain a network was trained on and how to sample it.
+//!
+//! Keys that are unknown are ignored, keys that are absent have the default that diffusers' `DDPMScheduler` and
+//! `DDIMScheduler` share (0.42). `variance_type` is read by DDPM alone and `set_alpha_to_one` by DDIM alone, as there.
+
+use serde_json::{Map, Value};
+
+use super::{Clip, ReverseVariance, Spacing};
+use crate::error::{Error, Result};
+use crate::prediction::Prediction;
+use crate::schedule::{Betas, MAX_STEPS, Schedule};
+
+/// Where the βs come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BetaSchedule {
+    /// `linear`.
+    Linear,
+    /// `scaled_linear`.
+    ScaledLinear,
+    /// `squaredcos_cap_v2`; takes no end points.
+    Cosine,
+    /// `sigmoid`, a logistic curve in β.
+    Sigmoid,
+    /// `trained_betas`.
+    Given(Vec<f64>),
+}
+
+/// The `variance_type` of DDPM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VarianceType {
+    /// `fixed_small` and `fixed_small_log`: β̃.
+    FixedSmall,
+    /// `fixed_large` and `fixed_large_log`: β.
+    FixedLarge,
+    /// `learned_range`: between the two, chosen by the network.
+    LearnedRange,
+    /// `learned`: the variance itself is the network's output. No plan has it.
+    Learned,
+}
+
+impl VarianceType {
+    /// The variance of a plan's ancestral step.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for `learned`.
+    pub fn reverse_variance(self) -> Result<ReverseVariance> {
+        match self {
+            Self::FixedSmall => Ok(ReverseVariance::BetaTilde),
+            Self::FixedLarge => Ok(ReverseVariance::Beta),
+            Self::LearnedRange => Ok(ReverseVariance::LearnedRange),
+            Self::Learned => Err(Error::Unsupported {
+                found: "variance_type \"learned\"".into(),
+                expected: "fixed_small, fixed_large or learned_range",
+            }),
+        }
+    }
+}
+
+/// A scheduler's configuration with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scheduler {
+    /// `_class_name`, if the file has one.
+    pub class_name: Option<String>,
+    /// `num_train_timesteps`.
+    pub trained_steps: usize,
+    /// `beta_schedule` or `trained_betas`.
+    pub beta_schedule: BetaSchedule,
+    /// `beta_start`.
+    pub beta_start: f64,
+    /// `beta_end`.
+    pub beta_end: f64,
+    /// `rescale_betas_zero_snr`.
+    pub zero_terminal_snr: bool,
+    /// `prediction_type`.
+    pub prediction: Prediction,
+    /// `variance_type`.
+    pub variance: VarianceType,
+    /// `thresholding` before `clip_sample`, as there.
+    pub clip: Clip,
+    /// The bound that clipping has when it is switched on (`clip_sample_range`).
+    pub clip_bound: f64,
+    /// `timestep_spacing` with `steps_offset`.
+    pub spacing: Spacing,
+    /// `steps_offset`, for a spacing chosen later.
+    pub steps_offset: usize,
+    /// `set_alpha_to_one`.
+    pub data_is_clean: bool,
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Self {
+            class_name: None,
+            trained_steps: 1000,
+            beta_schedule: BetaSchedule::Linear,
+            beta_start: 1e-4,
+            beta_end: 0.02,
+            zero_terminal_snr: false,
+            prediction: Prediction::Epsilon,
+            variance: VarianceType::FixedSmall,
+            clip: Clip::Range { bound: 1.0 },
+            clip_bound: 1.0,
+            spacing: Spacing::Leading { offset: 0 },
+            steps_offset: 0,
+            data_is_clean: true,
+        }
+    }
+}
+
+impl Scheduler {
+    /// Reads a `scheduler_config.json`.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] if it is not JSON (NaN and Infinity, which Python writes, are not); [`Error::Unsupported`]
+    /// for a value of the wrong type or a name that is not known; [`Error::OutOfRange`], [`Error::EntryOutOfRange`]
+    /// and [`Error::CountOutOfRange`] for numbers that cannot be meant.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(text).map_err(|error| syntax_error(text, &error))?;
+        let Value::Object(keys) = value else {
+            return Err(Error::Unsupported {
+                found: shown(&value),
+                expected: "a JSON object with a scheduler's keys",
+            });
+        };
+        let keys = Keys(&keys);
+        let defaults = Self::default();
+        let beta_schedule = match keys.get("trained_betas") {
+            Some(given) => BetaSchedule::Given(numbers("trained_betas", given)?),
+            None => {
+                keys.name("beta_schedule", BETA_SCHEDULES, "linear, scaled_linear, squaredcos_cap_v2 or sigmoid")?
+            }
+        };
+        let steps_offset = keys.count("steps_offset", 0, 0, MAX_STEPS)?;
+        let clip_bound = keys.number("clip_sample_range", 1.0)?;
+        let clip = if keys.flag("thresholding", false)? {
+            let fraction = keys.number("dynamic_thresholding_ratio", 0.995)?;
+            Clip::Quantile { fraction, max: keys.number("sample_max_value", 1.0)? }
+        } else if keys.flag("clip_sample", true)? {
+            Clip::Range { bound: clip_bound }
+        } else {
+            Clip::None
+        };
+        let trained_steps = match &beta_schedule {
+            BetaSchedule::Given(betas) => {
+                let trained = keys.count("num_train_timesteps", betas.len(), 1, MAX_STEPS)?;
+                if trained != betas.len() {
+                    let (found, expected) = (vec![betas.len()], vec![trained]);
+                    return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
+                }
+                trained
+            }
+            _ => keys.count("num_train_timesteps", defaults.trained_steps, 1, MAX_STEPS)?,
+        };
+        let scheduler = Self {
+            class_name: keys.text("_class_name")?.map(str::to_owned),
+            trained_steps,
+            beta_schedule,
+            beta_start: keys.number("beta_start", defaults.beta_start)?,
+            beta_end: keys.number("beta_end", defaults.beta_end)?,
+            zero_terminal_snr: keys.flag("rescale_betas_zero_snr", false)?,
+            prediction: keys.name("prediction_type", PREDICTIONS, "epsilon, sample or v_prediction")?,
+            variance: keys.name("variance_type", VARIANCES, "fixed_small, fixed_large or learned_range")?,
+            clip,
+            clip_bound,
+            spacing: keys
+                .name("timestep_spacing", SPACINGS, "leading, linspace or trailing")?
+                .with_offset(steps_offset),
+            steps_offset,
+            data_is_clean: keys.flag("set_alpha_to_one", true)?,
+        };
+        scheduler.schedule()?;
+        Ok(scheduler)
+    }
+
+    /// The schedule that the βs give, rescaled to zero terminal SNR if the configuration says so.
+    ///
+    /// Deviation from diffusers: f64 throughout, so that β agrees with its f32 to about 10⁻⁷ and ᾱ_T to about 10⁻⁵.
+    ///
+    /// # Errors
+    /// As [`Betas::new`] and the constructor of the named schedule.
+    pub fn schedule(&self) -> Result<Schedule> {
+        let (steps, start, end) = (self.trained_steps, self.beta_start, self.beta_end);
+        if !matches!(self.beta_schedule, BetaSchedule::Cosine | BetaSchedule::Given(_)) {
+            for (name, value) in [("beta_start", start), ("beta_end", end)] {
+                if !(value > 0.0 && value <= 1.0) {
+                    return Err(Error::OutOfRange { name, value, expected: "a number in (0, 1]" });
+                }
+            }
+        }
+        let betas = match &self.beta_schedule {
+            BetaSchedule::Linear => Betas::linear(steps, start, end)?,
+            BetaSchedule::ScaledLinear => Betas::scaled_linear(steps, start, end)?,
+            BetaSchedule::Cosine => Betas::cosine(steps)?,
+            BetaSchedule::Sigmoid => Betas::sigmoid(steps, start, end)?,
+            BetaSchedule::Given(betas) => Betas::new(betas.clone())?,
+        };
+        let schedule = Schedule::new(betas);
+        if self.zero_terminal_snr { Ok(Schedule::new(Betas::zero_terminal_snr(&schedule)?)) } else { Ok(schedule) }
+    }
+}
+
+const BETA_SCHEDULES: &[(&str, BetaSchedule)] = &[
+    ("linear", BetaSchedule::Linear),
+    ("scaled_linear", BetaSchedule::ScaledLinear),
+    ("squaredcos_cap_v2", BetaSchedule::Cosine),
+    ("sigmoid", BetaSchedule::Sigmoid),
+];
+
+const PREDICTIONS: &[(&str, Prediction)] =
+    &[("epsilon", Prediction::Epsilon), ("sample", Prediction::X0), ("v_prediction", Prediction::V)];
+
+const VARIANCES: &[(&str, VarianceType)] = &[
+    ("fixed_small", VarianceType::FixedSmall),
+    ("fixed_small_log", VarianceType::FixedSmall),
+    ("fixed_large", VarianceType::FixedLarge),
+    ("fixed_large_log", VarianceType::FixedLarge),
+    ("learned_range", VarianceType::LearnedRange),
+    ("learned", VarianceType::Learned),
+];
+
+const SPACINGS: &[(&str, Spacing)] =
+    &[("leading", Spacing::Leading { offset: 0 }), ("linspace", Spacing::Linspace), ("trailing", Spacing::Trailing)];
+
+/// The keys of the file; `null` is the same as absent.
+struct Keys<'a>(&'a Map<String, Value>);
+
+impl<'a> Keys<'a> {
+    fn get(&self, key: &str) -> Option<&'a Value> {
+        self.0.get(key).filter(|value| !value.is_null())
+    }
+
+    fn number(&self, key: &'static str, default: f64) -> Result<f64> {
+        self.get(key).map_or(Ok(default), |value| value.as_f64().ok_or_else(|| wrong(key, value, "a number")))
+    }
+
+    fn count(&self, key: &'static str, default: usize, min: usize, max: usize) -> Result<usize> {
+        let Some(value) = self.get(key) else { return Ok(default) };
+        let number = value.as_f64().ok_or_else(|| wrong(key, value, "a whole number"))?;
+        if number.fract() != 0.0 || number < 0.0 || number > MAX_STEPS as f64 {
+            return Err(Error::OutOfRange { name: key, value: number, expected: "a whole number from 0 to 1000000" });
+        }
+        let count = number as usize;
+        if (min..=max).contains(&count) {
+            Ok(count)
+        } else {
+            Err(Error::CountOutOfRange { name: key, value: count, min, max })
+        }
+    }
+
+    fn flag(&self, key: &'static str, default: bool) -> Result<bool> {
+        self.get(key).map_or(Ok(default), |value| value.as_bool().ok_or_else(|| wrong(key, value, "true or false")))
+    }
+
+    fn text(&self, key: &'static str) -> Result<Option<&'a str>> {
+        self.get(key).map(|value| value.as_str().ok_or_else(|| wrong(key, value, "a string"))).transpose()
+    }
+
+    /// The meaning of a name, the table's first for an absent key.
+    fn name<T: Clone>(&self, key: &'static str, table: &[(&str, T)], expected: &'static str) -> Result<T> {
+        let Some(value) = self.get(key) else { return Ok(table[0].1.clone()) };
+        let known = value.as_str().and_then(|text| table.iter().find(|(name, _)| *name == text));
+        known.map(|(_, meaning)| meaning.clone()).ok_or_else(|| wrong(key, value, expected))
+    }
+}
+
+fn numbers(key: &str, value: &Value) -> Result<Vec<f64>> {
+    let list = value.as_array().ok_or_else(|| wrong(key, value, "a list of numbers"))?;
+    list.iter().map(|entry| entry.as_f64().ok_or_else(|| wrong(key, entry, "numbers only"))).collect()
+}
+
+fn wrong(key: &str, value: &Value, expected: &'static str) -> Error {
+    Error::Unsupported { found: format!("{key} = {}", shown(value)), expected }
+}
+
+/// The value as JSON, cut short.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("...".chars()).collect() }
+}
+
+/// What is wrong and where; a literal that Python writes and JSON has not is named.
+fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
+    let (line, column) = (error.line(), error.column());
+    let rest = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let near: String = rest.chars().skip(column.saturating_sub(2)).take(9).collect();
+    let literal =
+        ["NaN", "-Infinity", "Infinity"].into_iter().find(|name| near.contains(name) || near.contains(&name[1..]));
+    let reason = match literal {
+        Some(name) => format!("{name} is not a number that JSON or a schedule can hold"),
+        None => error.to_string(),
+    };
+    Error::Syntax { what: "the scheduler configuration", line, column, reason }
+}

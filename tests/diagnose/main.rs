@@ -1,0 +1,209 @@
+//! `diagnose`: every known table fault is named, and right tables pass in every precision.
+
+use alphabar::Schedule;
+use alphabar::diagnose::{Numbers, Precision, Report, Verdict, diagnose};
+use alphabar::fault::table::{ARRAY_FAULTS, Array, Chain, Kind, Named, SCHEDULE_FAULTS};
+
+fn named(kind: Kind, steps: usize) -> Named {
+    let (start, end) = if kind == Kind::ScaledLinear { (0.00085, 0.012) } else { (1e-4, 0.02) };
+    Named { kind, steps, start, end }
+}
+
+fn betas(named: &Named) -> Vec<f64> {
+    named.betas().unwrap().as_slice().to_vec()
+}
+
+fn numbers(name: &str, values: Vec<f64>) -> Numbers {
+    Numbers { name: name.into(), values, precision: Precision::F64 }
+}
+
+fn names(report: &Report) -> Vec<&'static str> {
+    report.faults().map(|fault| fault.name).collect()
+}
+
+#[test]
+fn every_faulty_schedule_is_named_when_its_schedule_was_meant() {
+    for known in SCHEDULE_FAULTS {
+        for steps in [100, 1000] {
+            let meant = named(known.kind, steps);
+            let values = (0..steps).map(|i| (known.beta)(&meant, i)).collect();
+            let report = diagnose(&[numbers("betas", values)], Some(&meant));
+            assert_eq!(names(&report), [known.fault.name], "T = {steps}: {report}");
+        }
+    }
+}
+
+#[test]
+fn faulty_schedules_are_wrong_even_when_none_was_named() {
+    for name in ["cosine_integer_division", "cosine_whole_pi", "cosine_cap_0_02", "linear_endpoint_left_out"] {
+        let known = SCHEDULE_FAULTS.iter().find(|known| known.fault.name == name).unwrap();
+        let meant = named(known.kind, 1000);
+        let values = (0..1000).map(|i| (known.beta)(&meant, i)).collect();
+        let report = diagnose(&[numbers("betas", values)], None);
+        assert_eq!(names(&report), [name], "{report}");
+    }
+}
+
+#[test]
+fn integer_division_of_the_cosine_schedule_is_said_in_words() {
+    let mut values = vec![0.0; 999];
+    values.push(0.999);
+    let report = diagnose(&[numbers("betas", values)], Some(&named(Kind::Cosine, 1000)));
+    assert!(report.to_string().contains("integer division: t/T is 0 for every t < T"), "{report}");
+}
+
+#[test]
+fn every_faulty_array_is_named() {
+    for known in ARRAY_FAULTS {
+        for meant in [named(Kind::Linear, 1000), named(Kind::ScaledLinear, 50)] {
+            let beta = betas(&meant);
+            let chain = Chain::new(beta.clone());
+            let values: Vec<f64> = (0..meant.steps).map(|i| (known.entry)(&chain, i)).collect();
+            let report = diagnose(&[numbers("betas", beta), numbers(known.array.name(), values)], None);
+            let found = names(&report);
+            assert_eq!(found.len(), 1, "{} on {}: {report}", known.fault.name, meant.kind.name());
+            let same = ARRAY_FAULTS.iter().find(|other| other.fault.name == found[0]).unwrap();
+            let alike = (0..meant.steps).all(|i| {
+                let (a, b) = ((known.entry)(&chain, i), (same.entry)(&chain, i));
+                a == b || (a - b).abs() <= 1e-9 * a.abs() + 1e-12 || (a.is_nan() && b.is_nan())
+            });
+            assert!(alike, "{} was taken for {}", known.fault.name, found[0]);
+        }
+    }
+}
+
+#[test]
+fn a_fault_upstream_is_named_with_the_one_it_met() {
+    let meant = named(Kind::Cosine, 1000);
+    let whole = SCHEDULE_FAULTS.iter().find(|known| known.fault.name == "cosine_without_offset").unwrap();
+    let chain = Chain::new((0..1000).map(|i| (whole.beta)(&meant, i)).collect());
+    let variances = chain.bar.iter().map(|bar| 1.0 - bar).collect();
+    let report = diagnose(&[numbers("sqrt_one_minus_alphas_cumprod", variances)], Some(&meant));
+    assert_eq!(names(&report), ["cosine_without_offset", "noise_std_not_rooted"], "{report}");
+}
+
+/// The tables as ordinary code computes them, in one precision all the way.
+macro_rules! ordinary_tables {
+    ($float:ty, $beta:expr) => {{
+        let beta: Vec<$float> = $beta.iter().map(|&b| b as $float).collect();
+        let mut bar: Vec<$float> = Vec::new();
+        for &b in &beta {
+            bar.push(bar.last().copied().unwrap_or(1.0) * (1.0 - b));
+        }
+        let prev = |i: usize| if i == 0 { 1.0 } else { bar[i - 1] };
+        let tilde = |i: usize| beta[i] * (1.0 - prev(i)) / (1.0 - bar[i]);
+        let table = |f: &dyn Fn(usize) -> $float| (0..beta.len()).map(|i| f64::from(f(i))).collect::<Vec<f64>>();
+        vec![
+            (Array::Betas, table(&|i| beta[i])),
+            (Array::Alphas, table(&|i| 1.0 - beta[i])),
+            (Array::AlphasCumprod, table(&|i| bar[i])),
+            (Array::AlphasCumprodPrev, table(&prev)),
+            (Array::SqrtAlphasCumprod, table(&|i| bar[i].sqrt())),
+            (Array::SqrtOneMinusAlphasCumprod, table(&|i| (1.0 - bar[i]).sqrt())),
+            (Array::LogOneMinusAlphasCumprod, table(&|i| (1.0 - bar[i]).ln())),
+            (Array::SqrtRecipAlphasCumprod, table(&|i| (1.0 / bar[i]).sqrt())),
+            (Array::SqrtRecipm1AlphasCumprod, table(&|i| (1.0 / bar[i] - 1.0).sqrt())),
+            (Array::PosteriorVariance, table(&tilde)),
+            (Array::PosteriorLogVarianceClipped, table(&|i| tilde(i.max(1)).ln())),
+            (Array::PosteriorLogVarianceClipped, table(&|i| tilde(i).max(1e-20).ln())),
+            (Array::PosteriorMeanCoef1, table(&|i| beta[i] * prev(i).sqrt() / (1.0 - bar[i]))),
+            (Array::PosteriorMeanCoef2, table(&|i| (1.0 - prev(i)) * (1.0 - beta[i]).sqrt() / (1.0 - bar[i]))),
+            (Array::Snr, table(&|i| bar[i] / (1.0 - bar[i]))),
+            (Array::LossWeight, table(&|i| (bar[i] / (1.0 - bar[i])).min(5.0) / (bar[i] / (1.0 - bar[i])))),
+            (Array::Sigmas, table(&|i| ((1.0 - bar[i]) / bar[i]).sqrt())),
+        ]
+    }};
+}
+
+#[test]
+fn tables_of_ordinary_code_are_right_in_f64_and_f32() {
+    for kind in [Kind::Linear, Kind::ScaledLinear, Kind::Cosine, Kind::Sigmoid] {
+        for steps in [10, 1000] {
+            let meant = named(kind, steps);
+            let beta = betas(&meant);
+            for (precision, tables) in
+                [(Precision::F64, ordinary_tables!(f64, beta)), (Precision::F32, ordinary_tables!(f32, beta))]
+            {
+                let own = Numbers { name: "betas".into(), values: tables[0].1.clone(), precision };
+                for (array, values) in tables {
+                    let mine = Numbers { name: array.name().into(), values, precision };
+                    let arrays = if array == Array::Betas { vec![mine] } else { vec![own.clone(), mine] };
+                    for meant in [None, Some(&meant)] {
+                        let report = diagnose(&arrays, meant);
+                        assert!(report.is_right(), "{} {steps} {precision:?}:\n{report}", kind.name());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_wrong_digit_in_the_middle_of_a_table_is_found() {
+    let beta = betas(&named(Kind::Linear, 1000));
+    for array in [Array::AlphasCumprod, Array::PosteriorVariance, Array::Snr] {
+        let chain = Chain::new(beta.clone());
+        let right = |i: usize| {
+            let (bar, prev) = (chain.bar[i], if i == 0 { 1.0 } else { chain.bar[i - 1] });
+            match array {
+                Array::AlphasCumprod => bar,
+                Array::Snr => bar / (1.0 - bar),
+                _ => beta[i] * (1.0 - prev) / (1.0 - bar),
+            }
+        };
+        let mut values: Vec<f64> = (0..1000).map(right).collect();
+        values[437] *= 1.0 + 1e-9;
+        let report = diagnose(&[numbers("betas", beta.clone()), numbers(array.name(), values)], None);
+        let finding = report.findings.iter().find(|finding| finding.name == array.name()).unwrap();
+        assert_eq!(finding.verdict, Verdict::Wrong, "{report}");
+        assert_eq!((finding.first.unwrap().index, finding.off), (437, 1));
+        assert!(finding.faults.is_empty());
+    }
+}
+
+#[test]
+fn relations_are_said_where_no_fault_fits() {
+    let beta = betas(&named(Kind::Linear, 1000));
+    let chain = Chain::new(beta.clone());
+    let cases: [(&str, &dyn Fn(usize) -> f64); 4] = [
+        ("1.700000 times", &|i| 1.7 * chain.bar[i]),
+        ("to the power 3.0000", &|i| chain.bar[i].powi(3)),
+        ("plus 2.5", &|i| chain.bar[i] + 0.25),
+        ("reciprocal", &|i| 1.0 / chain.bar[i]),
+    ];
+    for (words, f) in cases {
+        let values = (0..1000).map(f).collect();
+        let report = diagnose(&[numbers("betas", beta.clone()), numbers("alphas_cumprod", values)], None);
+        assert!(report.to_string().contains(words), "{words}: {report}");
+    }
+}
+
+#[test]
+fn another_schedule_than_the_one_named_is_recognised() {
+    let report =
+        diagnose(&[numbers("betas", betas(&named(Kind::ScaledLinear, 1000)))], Some(&named(Kind::Linear, 1000)));
+    assert!(!report.is_right());
+    assert!(report.to_string().contains("scaled_linear with T = 1000"), "{report}");
+}
+
+#[test]
+fn nan_and_betas_outside_the_range_are_findings() {
+    let mut beta = betas(&named(Kind::Linear, 1000));
+    beta[7] = f64::NAN;
+    let report = diagnose(&[numbers("betas", beta)], None);
+    assert!(!report.is_right());
+    assert_eq!(report.findings[0].first.unwrap().index, 7);
+}
+
+#[test]
+fn the_library_agrees_with_itself_only_where_it_may() {
+    let schedule = Schedule::ddpm();
+    let table = alphabar::table::Table::new(&schedule);
+    let bar = table.column(alphabar::table::Column::AlphaBar).to_vec();
+    let report = diagnose(
+        &[numbers("betas", schedule.betas().as_slice().to_vec()), numbers("alphas_cumprod", bar)],
+        Some(&named(Kind::Linear, 1000)),
+    );
+    assert!(report.is_right(), "{report}");
+    assert_eq!(report.findings[1].ulps, Some(0.0));
+}
