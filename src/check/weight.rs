@@ -68,7 +68,7 @@ pub fn weighted_error_is_kl(
     };
     let want: f64 = of_x0.iter().map(|&e| kl(shift(e))).sum();
     // Miss z cross terms cancel between ±√3.
-    let size: f64 = of_x0.iter().map(|&e| kl(shift(e)) + shift(e).abs() * beta_tilde.sqrt() / var).sum();
+    let size: f64 = of_x0.iter().map(|&e| (shift(e).abs() + beta_tilde.sqrt()).powi(2) / (2.0 * var)).sum();
     let mut trial = Trial::new();
     for k in 0..4 {
         let (prediction, _) = errors(at, 0.0)[k];

@@ -399,3 +399,53 @@ pub const EDM_UNIT_DATA: Fault = Fault {
 pub fn edm_unit_data(sigma: f64, _sigma_data: f64) -> Result<Preconditioning> {
     Preconditioning::edm(sigma, 1.0)
 }
+
+/// Data of the finite world on which the best predictors are tried.
+pub(crate) const DATA: [f64; 3] = [-1.0, 0.5, 2.0];
+
+/// A softmax average of the data with the given exponents, turned into the prediction wanted.
+fn average(prediction: Prediction, level: Level, xt: f64, exponent: impl Fn(f64) -> f64) -> f64 {
+    let largest = DATA.iter().map(|&x| exponent(x)).fold(f64::NEG_INFINITY, f64::max);
+    let weights = DATA.map(|x| (exponent(x) - largest).exp());
+    let x0 = DATA.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>() / weights.iter().sum::<f64>();
+    conversion(Prediction::X0, prediction, level).map_or(f64::NAN, |map| map.at(xt, x0))
+}
+
+/// The most likely data point in place of the mean.
+pub const DENOISES_TO_NEAREST: Fault = Fault {
+    name: "denoises_to_nearest",
+    sentence: "the estimate of x₀ is the most likely data point where the mean of all was meant",
+    origin: Origin::Slip,
+};
+
+/// [`DENOISES_TO_NEAREST`].
+#[must_use]
+pub fn denoises_to_nearest(prediction: Prediction, level: Level, xt: f64) -> f64 {
+    average(prediction, level, xt, |x| -1e9 * (xt - level.signal() * x).powi(2))
+}
+
+/// Distances not measured to the scaled data.
+pub const DATA_NOT_SCALED: Fault = Fault {
+    name: "data_not_scaled",
+    sentence: "x_t is compared with the data themselves where they are to be scaled by √ᾱ",
+    origin: Origin::Slip,
+};
+
+/// [`DATA_NOT_SCALED`].
+#[must_use]
+pub fn data_not_scaled(prediction: Prediction, level: Level, xt: f64) -> f64 {
+    average(prediction, level, xt, |x| -(xt - x).powi(2) / (2.0 * level.one_minus_alpha_bar()))
+}
+
+/// The ½ in the exponent of the normal density.
+pub const LIKELIHOOD_WITHOUT_HALF: Fault = Fault {
+    name: "likelihood_without_half",
+    sentence: "the data's weights are exp(−d²/(1 − ᾱ)) without the ½ of the normal density",
+    origin: Origin::Slip,
+};
+
+/// [`LIKELIHOOD_WITHOUT_HALF`].
+#[must_use]
+pub fn likelihood_without_half(prediction: Prediction, level: Level, xt: f64) -> f64 {
+    average(prediction, level, xt, |x| -(xt - level.signal() * x).powi(2) / level.one_minus_alpha_bar())
+}

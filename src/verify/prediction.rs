@@ -2,10 +2,11 @@
 
 use super::{Claim, Method, Row};
 use crate::check::prediction::{
-    Point, conversions, inverse_mean, mean, mean_of_data_and_noise, sweep, unit_variance,
+    Point, conversions, inverse_mean, mean, mean_of_data_and_noise, optimal, sweep, unit_variance,
 };
-use crate::check::{Outcome, Run, Tol, log_uniform};
+use crate::check::{Evidence, Outcome, Run, Tol, log_uniform};
 use crate::error::Result;
+use crate::exact::{FiniteData, Mixture1, Noising};
 use crate::fault::prediction as fault;
 use crate::prediction::{
     Affine, Preconditioning, Prediction, conversion, from_mean, mean_from, mean_from_eps, mean_from_x0_and_eps,
@@ -15,7 +16,14 @@ use crate::schedule::{Level, Schedule, Timestep, Transition};
 const CHAPTER: &str = "prediction";
 
 pub(super) fn claims() -> Vec<Claim> {
-    vec![conversion_claim(), mean_claim(), inverse_claim(), elimination_claim(), preconditioning_claim()]
+    vec![
+        conversion_claim(),
+        mean_claim(),
+        inverse_claim(),
+        elimination_claim(),
+        optimal_claim(),
+        preconditioning_claim(),
+    ]
 }
 
 fn conversion_claim() -> Claim {
@@ -104,6 +112,69 @@ fn elimination_claim() -> Claim {
     .fault(fault::MEAN_DATA_FACTOR_LATE, |run| {
         sweep(run, |at| mean_of_data_and_noise(fault::mean_data_factor_late, at))
     })
+}
+
+fn optimal_claim() -> Claim {
+    Claim::new(
+        "best_prediction_is_the_conditional_mean",
+        CHAPTER,
+        "on finite data the best ε, x₀, v and score are conversions of the mean of x₀ given x_t",
+        Method::Numerical("losses by enumeration of the data and trapezoids over the noise"),
+        |run| optima(run, best_of_finite),
+    )
+    .row("S1.54", || Row {
+        got: best_of_finite(Prediction::X0, Schedule::ddpm().level(Timestep::new(100)), 0.9),
+        want: 0.529_288,
+        tol: Tol::printed(6),
+    })
+    .row("S3.63", || {
+        let at = linear(500, 0.0, 0.0);
+        let (m, v) = at.now;
+        let xt = 0.9;
+        let (mut sum, mut mass) = (0.0, 0.0);
+        for x0 in fault::DATA {
+            let eps = (xt - m * x0) / v.sqrt();
+            let density = (-0.5 * eps * eps).exp();
+            (sum, mass) = (sum + density * eps, mass + density);
+        }
+        same(best_of_finite(Prediction::Epsilon, at.step.t(), xt), sum / mass)
+    })
+    .row("S2.27", || {
+        let at = linear(500, 0.0, 0.0);
+        let (m, v) = at.now;
+        let xt = 0.3;
+        let noising = Noising::new(m, v).expect("a variance");
+        let x0 = Mixture1::reference().x0_hat(noising, xt);
+        let got = map(conversion(Prediction::X0, Prediction::Epsilon, at.step.t())).at(xt, x0);
+        let (mut sum, mut mass) = (0.0, 0.0);
+        for k in -400..=400 {
+            let x0 = 0.02 * f64::from(k);
+            let normal = |mean: f64, std: f64| (-0.5 * ((x0 - mean) / std).powi(2)).exp() / std;
+            let eps = (xt - m * x0) / v.sqrt();
+            let density = (0.3 * normal(-1.5, 0.3) + 0.7 * normal(1.0, 0.5)) * (-0.5 * eps * eps).exp();
+            (sum, mass) = (sum + density * eps, mass + density);
+        }
+        same(got, sum / mass)
+    })
+    .fault(fault::DENOISES_TO_NEAREST, |run| optima(run, fault::denoises_to_nearest))
+    .fault(fault::DATA_NOT_SCALED, |run| optima(run, fault::data_not_scaled))
+    .fault(fault::LIKELIHOOD_WITHOUT_HALF, |run| optima(run, fault::likelihood_without_half))
+}
+
+fn optima(_run: &Run, f: fn(Prediction, Level, f64) -> f64) -> Outcome {
+    let schedule = Schedule::ddpm();
+    let data = fault::DATA.map(|x0| (1.0 / 3.0, x0));
+    [200, 500, 1000]
+        .into_iter()
+        .try_fold(Evidence::none(), |all, t| Ok(all.and(optimal(f, &data, &schedule, Timestep::new(t))?)))
+}
+
+/// The exact world's mean of x₀ given x_t, converted.
+fn best_of_finite(prediction: Prediction, level: Level, xt: f64) -> f64 {
+    let world = FiniteData::on_line(&fault::DATA).expect("finite numbers");
+    let noising = Noising::new(level.signal(), level.one_minus_alpha_bar()).expect("a variance");
+    let x0 = world.x0_hat(noising, &ndarray::arr1(&[xt])).expect("one coordinate")[0];
+    map(conversion(Prediction::X0, prediction, level)).at(xt, x0)
 }
 
 fn preconditioning_claim() -> Claim {
