@@ -40,6 +40,8 @@ pub mod noise;
 pub mod onnx;
 #[cfg(feature = "sample")]
 pub mod sample;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 #[cfg(feature = "verify")]
 pub mod verify;
 
