@@ -69,6 +69,9 @@ pub const REVERSE_VARIANCE_ALWAYS_BETA: Fault = Fault {
 };
 
 /// [`REVERSE_VARIANCE_ALWAYS_BETA`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn reverse_variance_always_beta(step: &Transition, _data_var: f64) -> Result<f64> {
     Ok(step.beta())
 }
@@ -81,6 +84,9 @@ pub const REVERSE_VARIANCE_ALWAYS_BETA_TILDE: Fault = Fault {
 };
 
 /// [`REVERSE_VARIANCE_ALWAYS_BETA_TILDE`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn reverse_variance_always_beta_tilde(step: &Transition, _x0_var: f64) -> Result<f64> {
     Ok(Posterior::new(step).beta_tilde)
 }
@@ -93,6 +99,9 @@ pub const X0_FACTOR_NOT_SQUARED: Fault = Fault {
 };
 
 /// [`X0_FACTOR_NOT_SQUARED`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn x0_factor_not_squared(step: &Transition, x0_var: f64) -> Result<f64> {
     let posterior = Posterior::new(step);
     Ok(posterior.beta_tilde + posterior.x0 * x0_var)
@@ -106,6 +115,9 @@ pub const PRIOR_FOR_POSTERIOR_VARIANCE: Fault = Fault {
 };
 
 /// [`PRIOR_FOR_POSTERIOR_VARIANCE`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn prior_for_posterior_variance(step: &Transition, data_var: f64) -> Result<f64> {
     optimal_variance(step, data_var)
 }
@@ -118,6 +130,9 @@ pub const LATER_SIGNAL_IN_OPTIMAL_VARIANCE: Fault = Fault {
 };
 
 /// [`LATER_SIGNAL_IN_OPTIMAL_VARIANCE`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn later_signal_in_optimal_variance(step: &Transition, x0_var: f64) -> Result<f64> {
     let posterior = Posterior::new(step);
     Ok(posterior.beta_tilde + step.alpha() * posterior.x0 * posterior.x0 * x0_var)
@@ -131,6 +146,9 @@ pub const SCORE_POWER_ADDED: Fault = Fault {
 };
 
 /// [`SCORE_POWER_ADDED`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn score_power_added(step: &Transition, averages: &Averages) -> Result<f64> {
     Ok(step.beta() / step.alpha() * (1.0 + step.beta() * averages.score_power))
 }
@@ -143,6 +161,9 @@ pub const SCORE_FORM_WITHOUT_ALPHA: Fault = Fault {
 };
 
 /// [`SCORE_FORM_WITHOUT_ALPHA`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn score_form_without_alpha(step: &Transition, averages: &Averages) -> Result<f64> {
     Ok(step.beta() * (1.0 - step.beta() * averages.score_power))
 }
@@ -155,6 +176,9 @@ pub const EPSILON_POWER_FOR_SCORE_POWER: Fault = Fault {
 };
 
 /// [`EPSILON_POWER_FOR_SCORE_POWER`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn epsilon_power_for_score_power(step: &Transition, averages: &Averages) -> Result<f64> {
     let power = averages.score_power * step.t().one_minus_alpha_bar();
     Ok(step.beta() / step.alpha() * (1.0 - step.beta() * power))
@@ -165,6 +189,9 @@ pub const BOUNDS_SWAPPED: Fault =
     Fault { name: "bounds_swapped", sentence: "lower and upper bound are exchanged", origin: Origin::Slip };
 
 /// [`BOUNDS_SWAPPED`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn bounds_swapped(step: &Transition) -> Result<Bounds> {
     let Bounds { low, high } = bounds(step, Spread::Variance(1.0))?;
     Ok(Bounds { low: high, high: low })
@@ -178,6 +205,9 @@ pub const LOWER_BOUND_WITHOUT_S: Fault = Fault {
 };
 
 /// [`LOWER_BOUND_WITHOUT_S`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn lower_bound_without_s(step: &Transition) -> Result<Bounds> {
     let low = step.beta() * step.beta() / step.t().one_minus_alpha_bar();
     Ok(Bounds { low, ..bounds(step, Spread::Variance(1.0))? })
@@ -191,6 +221,9 @@ pub const UPPER_BOUND_OF_HALF_VARIANCE: Fault = Fault {
 };
 
 /// [`UPPER_BOUND_OF_HALF_VARIANCE`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn upper_bound_of_half_variance(step: &Transition) -> Result<Bounds> {
     Ok(Bounds { high: gaussian_variance(step, 0.5)?, ..bounds(step, Spread::Variance(1.0))? })
 }
@@ -278,6 +311,9 @@ pub const COST_OF_REVERSED_KL: Fault = Fault {
 };
 
 /// [`COST_OF_REVERSED_KL`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn cost_of_reversed_kl(var: f64, optimal: f64) -> Result<f64> {
     crate::variance::variance_cost(optimal, var)
 }
@@ -290,6 +326,9 @@ pub const COST_WITHOUT_HALF: Fault = Fault {
 };
 
 /// [`COST_WITHOUT_HALF`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn variance_cost_without_half(var: f64, optimal: f64) -> Result<f64> {
     Ok(2.0 * crate::variance::variance_cost(var, optimal)?)
 }
@@ -302,6 +341,9 @@ pub const COST_WITH_STD_RATIO: Fault = Fault {
 };
 
 /// [`COST_WITH_STD_RATIO`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn variance_cost_with_std_ratio(var: f64, optimal: f64) -> Result<f64> {
     Ok(0.5 * (optimal / var - 1.0) - 0.25 * (optimal / var).ln())
 }
@@ -314,6 +356,9 @@ pub const CLOSEST_GAUSSIAN_WITH_BETA_TILDE: Fault = Fault {
 };
 
 /// [`CLOSEST_GAUSSIAN_WITH_BETA_TILDE`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn closest_gaussian_with_beta_tilde(step: &Transition, xt: f64, x0: Moments) -> Result<Moments> {
     best_gaussian(step, xt, Moments { var: 0.0, ..x0 })
 }
@@ -326,6 +371,9 @@ pub const CLOSEST_GAUSSIAN_WITH_BETA: Fault = Fault {
 };
 
 /// [`CLOSEST_GAUSSIAN_WITH_BETA`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn closest_gaussian_with_beta(step: &Transition, xt: f64, x0: Moments) -> Result<Moments> {
     Ok(Moments { var: step.beta(), ..best_gaussian(step, xt, x0)? })
 }
@@ -338,6 +386,9 @@ pub const CLOSEST_GAUSSIAN_AROUND_X0: Fault = Fault {
 };
 
 /// [`CLOSEST_GAUSSIAN_AROUND_X0`].
+///
+/// # Errors
+/// As the formula it imitates.
 pub fn closest_gaussian_around_x0(step: &Transition, xt: f64, x0: Moments) -> Result<Moments> {
     Ok(Moments { mean: step.s().signal() * x0.mean, ..best_gaussian(step, xt, x0)? })
 }

@@ -17,10 +17,17 @@
 
 mod ancestral;
 mod ddim;
+mod dpm_solver;
+mod grid;
+mod heun;
 mod spacing;
+mod stage;
 
 pub use ancestral::{Ancestral, ReverseVariance};
 pub use ddim::{ClippedEpsilon, Ddim};
+pub use dpm_solver::{DpmSolver, Order};
+pub use grid::{Clock, Grid, Node};
+pub use heun::Heun;
 pub use spacing::{Previous, Route, Spacing, Visit};
 
 pub use crate::prediction::Prediction;
