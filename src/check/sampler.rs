@@ -2,9 +2,9 @@
 //! plan's coefficients ([`law`]) and is compared with what the βs say.
 
 use crate::error::Result;
-use crate::plan::{Grid, Noise, Plan, Prediction, Previous, Route, Step};
+use crate::plan::{Clock, Grid, Noise, Plan, Prediction, Previous, Route, Step};
 use crate::posterior::Moments;
-use crate::schedule::{Schedule, Timestep};
+use crate::schedule::{Betas, Level, Schedule, Timestep};
 
 use super::{Mismatch, Outcome, Tol, Trial};
 
@@ -361,6 +361,16 @@ pub enum Mesh {
     Alternating,
 }
 
+impl Mesh {
+    fn grid(self, from: f64, to: f64, steps: usize) -> Result<Grid> {
+        let at = |k: usize| {
+            let late = if self == Self::Alternating && k % 2 == 1 { 1.0 / 3.0 } else { 0.0 };
+            Level::from_log_snr(from + (to - from) * ((k as f64 + late) / steps as f64))
+        };
+        Grid::new(&(0..=steps).map(at).collect::<Result<Vec<_>>>()?, Clock::LogSnr)
+    }
+}
+
 /// The error of a deterministic ε-solver against the exact flow map of N(0.5, 0.25), at the end of a mesh.
 ///
 /// ```text
@@ -372,13 +382,7 @@ pub enum Mesh {
 pub fn flow_error(solver: impl Fn(&Grid) -> Result<Plan>, mesh: Mesh, steps: usize) -> Result<f64> {
     let data = Moments { mean: 0.5, var: 0.25 };
     let (from, to, x) = (-6.0, 6.0, 1.3);
-    let at = |k: usize| {
-        let late = if mesh == Mesh::Alternating && k % 2 == 1 { 1.0 / 3.0 } else { 0.0 };
-        let u = (k as f64 + late) / steps as f64;
-        crate::schedule::Level::from_log_snr(from + (to - from) * u)
-    };
-    let levels = (0..=steps).map(at).collect::<Result<Vec<_>>>()?;
-    let grid = Grid::new(&levels, crate::plan::Clock::LogSnr)?;
+    let grid = mesh.grid(from, to, steps)?;
     let plan = solver(&grid)?;
     let level = |log_snr: f64| [(1.0 / (1.0 + (-log_snr).exp())).sqrt(), 1.0 / (1.0 + log_snr.exp())];
     let network = |step: &Step| {
@@ -411,6 +415,33 @@ pub fn converges(solver: impl Fn(&Grid) -> Result<Plan>, mesh: Mesh, order: f64)
     Ok(trial.evidence())
 }
 
+/// A two-step solver for an x₀-network extrapolates x̂₀ to the middle of each step in λ = ½ ln SNR, from the second on.
+///
+/// With a network that answers λ whatever x is, `x ← σ_s/σ_t x + √ᾱ_s (1 − e^{−h})(λ_t + h/2)`, without h/2 at the
+/// first step. The order of convergence cannot see a wrong ratio of steps: its errors cancel from step to step.
+/// Method: that recursion. Ledger B10.
+///
+/// # Errors
+/// The mismatch found.
+pub fn extrapolates_to_the_middle(solver: impl Fn(&Grid) -> Result<Plan>, mesh: Mesh) -> Outcome {
+    let grid = mesh.grid(-6.0, 6.0, 12).map_err(|error| broken("mesh", &error.to_string()))?;
+    let lambdas: Vec<f64> = grid.nodes().iter().map(|node| 0.5 * node.model_timestep).collect();
+    let mut state = Moments { mean: 1.3, var: 0.25 };
+    let start = state;
+    let spread = |lambda: f64| (1.0 / (1.0 + (2.0 * lambda).exp())).sqrt();
+    let next = |(k, pair): (usize, &[f64])| {
+        let ratio = spread(pair[1]) / spread(pair[0]);
+        let middle = if k == 0 { pair[0] } else { 0.5 * (pair[0] + pair[1]) };
+        let pull = spread(-pair[1]) * (1.0 - (pair[0] - pair[1]).exp());
+        state = Moments { mean: ratio * state.mean + pull * middle, var: ratio * ratio * state.var };
+        state
+    };
+    let want: Vec<Moments> = lambdas.windows(2).enumerate().map(next).collect();
+    let network = |step: &Step| Network { slope: 0.0, offset: 0.5 * step.model_timestep };
+    let tol = Tol::new(1e-14, 1e-13, "12 steps of a few roundings, exp of differences of logarithms");
+    follows(solver(&grid), start, network, &want, tol)
+}
+
 /// The mean of an ancestral step is an Euler step of the reverse SDE up to O(β²), with the level s fixed.
 ///
 /// ```text
@@ -425,7 +456,7 @@ pub fn is_reverse_sde_step(mean: impl Fn(&Schedule, f64, f64) -> f64, x: f64, sc
     let mut logs = [0.0; 6];
     for (k, log) in logs.iter_mut().enumerate() {
         let beta = 0.04 * 0.5f64.powi(k as i32);
-        let betas = crate::schedule::Betas::new(vec![0.5, beta]).map_err(|e| broken("βs", &e.to_string()))?;
+        let betas = Betas::new(vec![0.5, beta]).map_err(|e| broken("βs", &e.to_string()))?;
         let residual = mean(&Schedule::new(betas), x, score) - (x + 0.5 * beta * x + beta * score);
         *log = residual.abs().log2();
     }

@@ -519,7 +519,8 @@ pub const STEP_RATIO_INVERTED: Fault = Fault {
 pub fn step_ratio_inverted(grid: &Grid) -> Result<Plan> {
     let nodes = grid.nodes();
     let width = |k: usize| nodes[k + 1].level.log_snr() - nodes[k].level.log_snr();
-    edited(DpmSolver { order: Order::SecondMultistep, ..DPM }.plan(grid), |k, step| {
+    let sampler = DpmSolver { prediction: Prediction::X0, order: Order::SecondMultistep, ..DPM };
+    edited(sampler.plan(grid), |k, step| {
         if k > 0 {
             let full = step.x0 + step.registers.iter().map(|term| term.factor).sum::<f64>();
             let half = 0.5 * width(k - 1) / width(k);

@@ -205,7 +205,8 @@ fn orders() -> Claim {
             let all = order(|grid| solver(Order::First, grid), 1.0)?.and(order(heun, 2.0)?);
             let all = all.and(order(|grid| solver(Order::Second, grid), 2.0)?);
             let all = all.and(order(|grid| solver(Order::Third, grid), 3.0)?);
-            Ok(all.and(order(|grid| solver(Order::SecondMultistep, grid), 2.0)?))
+            let all = all.and(order(|grid| solver(Order::SecondMultistep, grid), 2.0)?);
+            Ok(all.and(middle(multistep)?))
         },
     )
     .row("B10", || order_row(|grid| solver(Order::First, grid), 0.997))
@@ -217,7 +218,7 @@ fn orders() -> Claim {
     .fault(fault::DIVIDED_DIFFERENCE_NOT_SCALED, |_| order(fault::divided_difference_not_scaled, 3.0))
     .fault(fault::CORRECTOR_ALONE, |_| order(fault::corrector_alone, 2.0))
     .fault(fault::INPUT_NOT_SCALED, |_| order(fault::input_not_scaled, 2.0))
-    .fault(fault::STEP_RATIO_INVERTED, |_| order(fault::step_ratio_inverted, 2.0))
+    .fault(fault::STEP_RATIO_INVERTED, |_| middle(fault::step_ratio_inverted))
 }
 
 fn reverse_sde() -> Claim {
@@ -451,6 +452,16 @@ fn family(run: &Run, build: fn(&Route, f64) -> Result<Plan>) -> Outcome {
 
 fn order(solver: fn(&Grid) -> Result<Plan>, order: f64) -> Outcome {
     Ok(check::converges(solver, Mesh::Uniform, order)?.and(check::converges(solver, Mesh::Alternating, order)?))
+}
+
+/// DPM-Solver++ 2M for an x₀-network.
+fn multistep(grid: &Grid) -> Result<Plan> {
+    DpmSolver { prediction: Prediction::X0, clip: Clip::None, order: Order::SecondMultistep }.plan(grid)
+}
+
+fn middle(solver: fn(&Grid) -> Result<Plan>) -> Outcome {
+    let uniform = check::extrapolates_to_the_middle(solver, Mesh::Uniform)?;
+    Ok(uniform.and(check::extrapolates_to_the_middle(solver, Mesh::Alternating)?))
 }
 
 fn sde(run: &Run, mean: fn(&Schedule, f64, f64) -> f64) -> Outcome {
