@@ -405,7 +405,8 @@ mod tests {
         let power = (2.0 * gmm.conditional_entropy(s, step) - 1.0).exp() / (2.0 * std::f64::consts::PI);
         let variance = gmm.noised(t).expect(|xt| gmm.xs_given_xt(s, step, xt).var());
         let lower = Gaussian1::raw(0.0, 0.0).noised(s).x0_given_xt(step, 0.0).var();
-        for (got, want) in [(lower, 0.039_815), (power, 0.059_949), (variance, 0.060_655_198), (betas[4], 0.063_947)] {
+        for (got, want) in [(lower, 0.039_815), (power, 0.059_949), (variance, 0.060_655_198), (betas[4], 0.063_947)]
+        {
             close(got, want, 5e-7);
         }
     }
