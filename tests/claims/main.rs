@@ -3,7 +3,13 @@
 use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
 
+mod distill;
+mod embedding;
+mod plan_form;
+mod sampler;
 mod schedule;
+mod trajectory;
+mod variance;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
 fn holds(outcome: Outcome) -> Result<(), TestCaseError> {
