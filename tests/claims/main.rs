@@ -9,6 +9,12 @@ mod gaussian;
 mod posterior;
 mod schedule;
 mod vae;
+mod distill;
+mod embedding;
+mod plan_form;
+mod sampler;
+mod trajectory;
+mod variance;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
 fn holds(outcome: Outcome) -> Result<(), TestCaseError> {
