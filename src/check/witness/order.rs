@@ -68,11 +68,13 @@ pub fn order_of(mut error_at: impl FnMut(usize) -> f64, coarsest: usize, halving
 mod tests {
     use super::*;
 
+    type Growth = &'static dyn Fn(f64) -> f64;
+
     /// Euler, midpoint and Runge–Kutta on x′ = −x have orders 1, 2 and 4.
     #[test]
     fn classical_methods_have_their_orders() {
         let solve = |n: usize, growth: &dyn Fn(f64) -> f64| growth(1.0 / n as f64).powi(n as i32) - (-1.0_f64).exp();
-        let cases: [(f64, &dyn Fn(f64) -> f64, usize); 3] = [
+        let cases: [(f64, Growth, usize); 3] = [
             (1.0, &|h| 1.0 - h, 32),
             (2.0, &|h| 1.0 - h + h * h / 2.0, 16),
             (4.0, &|h| 1.0 - h + h * h / 2.0 - h * h * h / 6.0 + h.powi(4) / 24.0, 8),
