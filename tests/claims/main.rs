@@ -4,16 +4,15 @@
 use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
 
+mod distill;
+mod embedding;
 mod forward;
 mod gaussian;
 mod posterior;
-mod schedule;
-mod vae;
-mod distill;
-mod embedding;
-mod plan_form;
 mod sampler;
+mod schedule;
 mod trajectory;
+mod vae;
 mod variance;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
