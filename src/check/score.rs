@@ -75,6 +75,52 @@ pub fn tweedie_mean(f: impl Fn(Level, f64, f64) -> f64, data: &Mixture1, at: Pai
     Ok(trial.evidence())
 }
 
+/// `f(level, E[ε | x_t], ε)` is the marginal score: it must use the mean noise, not the noise that was drawn.
+///
+/// Method: the mean by sums over x₀, the score by differences. Ledger S1.64 (E1.5).
+///
+/// # Errors
+/// The mismatch found.
+pub fn score_of_mean_noise(
+    f: impl Fn(Level, f64, f64) -> f64,
+    data: &Mixture1,
+    at: Pair,
+    x0: f64,
+    eps: f64,
+) -> Outcome {
+    let xt = at.channel.apply(x0, eps);
+    let (a, sigma) = (at.channel.signal(), at.channel.noise_std());
+    let mean = posterior_average(data, at.channel, xt, |x0| (xt - a * x0) / sigma);
+    let want = slope(|x| data.noised(at.channel).log_pdf(x), xt);
+    let mut trial = Trial::new();
+    let tol = Tol::abs(1e-8 * (1.0 + 1.0 / sigma), "differences");
+    trial.close("marginal score", f(at.level, mean, eps), want, tol, || format!("x0 = {x0:.4}, eps = {eps:.4}"))?;
+    Ok(trial.evidence())
+}
+
+/// `f(level, x_t, ∇ ln q(x_t | x₀), ∇ ln q(x_t))` is x₀ itself: only the conditional score gives it back.
+///
+/// Method: x₀ is known; the conditional score is the difference quotient of ln q(x_t | x₀). Ledger S1.60 (E1.3).
+///
+/// # Errors
+/// The mismatch found.
+pub fn conditional_score_returns_x0(
+    f: impl Fn(Level, f64, f64, f64) -> f64,
+    data: &Mixture1,
+    at: Pair,
+    x0: f64,
+    eps: f64,
+) -> Outcome {
+    let xt = at.channel.apply(x0, eps);
+    let (a, variance) = (at.channel.signal(), at.channel.noise_var());
+    let conditional = slope(|x| -(x - a * x0).powi(2) / (2.0 * variance), xt);
+    let got = f(at.level, xt, conditional, data.noised(at.channel).score(xt));
+    let mut trial = Trial::new();
+    let tol = Tol::abs(1e-9 * (1.0 + 1.0 / a), "differences of a parabola, divided by √ᾱ");
+    trial.close("x0", got, x0, tol, || format!("x0 = {x0:.4}, eps = {eps:.4}"))?;
+    Ok(trial.evidence())
+}
+
 /// `f(level, ∇² ln q)` is Var[x₀ | x_t]. Method: sums over x₀, second differences. Ledger B31.
 ///
 /// # Errors
@@ -309,7 +355,7 @@ pub fn continuity(f: impl Fn(f64, f64, f64) -> f64, data: &Mixture1, t: f64, x: 
 
 /// ln p(x) by the probability flow: ln p(x_end) + ∫ div, with velocity dx/dσ = `f(σ, score)`.
 ///
-/// Classical Runge–Kutta in ln σ from 10⁻³ to 60, the end a Gaussian of the data's moments. Ledger B13.
+/// Classical Runge–Kutta in ln σ from 10⁻³ to 60, the end law exact (a Gaussian prior there costs 1.6e-6). Ledger B13.
 #[must_use]
 pub fn flow_log_likelihood(f: impl Fn(f64, f64) -> f64, data: &Mixture1, x: f64) -> f64 {
     let (start, end, steps) = (1e-3f64.ln(), 60f64.ln(), 2000);
@@ -335,9 +381,7 @@ pub fn flow_log_likelihood(f: impl Fn(f64, f64) -> f64, data: &Mixture1, x: f64)
         x += h / 6.0 * (a[0] + 2.0 * b[0] + 2.0 * c[0] + d[0]);
         log_volume += h / 6.0 * (a[1] + 2.0 * b[1] + 2.0 * c[1] + d[1]);
     }
-    // The prior of a sampler: N(0, σ² + second moment) would use the data; N(0, σ²) is what B13 states.
-    let variance = (2.0 * end).exp();
-    -0.5 * (std::f64::consts::TAU * variance).ln() - x * x / (2.0 * variance) + log_volume
+    at(end).log_pdf(x) + log_volume
 }
 
 /// `f(x)` is the rate of entropy under added noise: d h(X + √v Z)/dv = ½ J, `f(J)`. Ledger B18.

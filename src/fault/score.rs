@@ -60,9 +60,6 @@ faults! {
         "1 − ᾱ where β was meant: this is E[x₀ | x_t] scaled, not E[x_s | x_t]"
         = (xt + step.t().one_minus_alpha_bar() * score) / step.alpha().sqrt();
 
-    EXCESS_ZERO excess_zero(_step: &Transition, _trace: f64)
-        "the bound is said to cost nothing at the exact marginal score"
-        = 0.0;
     EXCESS_NOT_SQUARED excess_not_squared(step: &Transition, trace: f64)
         "the factor of x₀ in the posterior mean is not squared"
         = Posterior::new(step).x0 * trace / (2.0 * Posterior::new(step).beta_tilde);
@@ -100,8 +97,6 @@ faults! {
         "σ²z where σz was meant" = x + 0.5 * sigma * sigma * score + sigma * sigma * z;
     LANGEVIN_LINEAR_DRIFT langevin_linear_drift(x: f64, score: f64, sigma: f64, z: f64)
         "½σ·score where ½σ²·score was meant" = x + 0.5 * sigma * score + sigma * z;
-    LANGEVIN_DESCENT langevin_descent(x: f64, score: f64, sigma: f64, _z: f64)
-        "no noise: descent to the lowest energy, not sampling" = x + 0.5 * sigma * sigma * score;
 
     METROPOLIS_ALWAYS metropolis_always(_from: Proposal, _to: Proposal, _sigma: f64)
         "every proposal is accepted: Langevin without correction" = 0.0;
@@ -127,6 +122,53 @@ faults! {
     ENTROPY_RATE_WHOLE entropy_rate_whole(fisher: f64) "J where ½J was meant" = fisher;
     ENTROPY_RATE_INVERSE entropy_rate_inverse(fisher: f64) "1/(2J) where ½J was meant" = 0.5 / fisher;
     ENTROPY_RATE_ROOT entropy_rate_root(fisher: f64) "½√J where ½J was meant" = 0.5 * fisher.sqrt();
+}
+
+const fn erratum(id: &'static str, name: &'static str, sentence: &'static str) -> Fault {
+    Fault { name, sentence, origin: Origin::Erratum(id) }
+}
+
+/// The marginal score where the conditional one was meant.
+pub const X0_FROM_MARGINAL_SCORE: Fault =
+    erratum("E1.3", "x0_from_marginal_score", "x₀ from the marginal score: that is its posterior mean, not x₀");
+
+/// [`X0_FROM_MARGINAL_SCORE`].
+#[must_use]
+pub fn x0_from_marginal_score(level: Level, xt: f64, _conditional: f64, marginal: f64) -> f64 {
+    tweedie_mean(level, xt, marginal)
+}
+
+/// The noise that was drawn where its mean given x_t was meant.
+pub const SCORE_OF_ONE_NOISE: Fault =
+    erratum("E1.5", "score_of_one_noise", "−ε₀/√(1 − ᾱ) as marginal score: the mean of ε₀ given x_t was meant");
+
+/// [`SCORE_OF_ONE_NOISE`].
+#[must_use]
+pub fn score_of_one_noise(level: Level, _mean: f64, eps: f64) -> f64 {
+    denoising_target(level, eps)
+}
+
+/// Nothing is paid at the exact marginal score.
+pub const MARGINAL_SCORE_IS_FREE: Fault = erratum(
+    "E1.4",
+    "marginal_score_is_free",
+    "the KL term as a squared difference to the marginal score: 0 where it is not",
+);
+
+/// [`MARGINAL_SCORE_IS_FREE`].
+#[must_use]
+pub fn marginal_score_is_free(_step: &Transition, _trace: f64) -> f64 {
+    0.0
+}
+
+/// Descent where sampling was meant.
+pub const LANGEVIN_DESCENT: Fault =
+    erratum("E2.11", "langevin_descent", "no noise: descent to the lowest energy, not sampling");
+
+/// [`LANGEVIN_DESCENT`].
+#[must_use]
+pub fn langevin_descent(x: f64, score: f64, sigma: f64, _z: f64) -> f64 {
+    x + 0.5 * sigma * sigma * score
 }
 
 /// The point of the errata: reference mixture, linear schedule, t = 500, x₀ = −1.5, ε = 0.6.

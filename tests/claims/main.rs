@@ -8,12 +8,15 @@ mod distill;
 mod embedding;
 mod forward;
 mod gaussian;
+mod guidance;
 mod posterior;
 mod sampler;
 mod schedule;
+mod score;
 mod trajectory;
 mod vae;
 mod variance;
+mod vdm;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
 fn holds(outcome: Outcome) -> Result<(), TestCaseError> {
