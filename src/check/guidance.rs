@@ -112,7 +112,7 @@ pub fn derivative_laws(f: impl Fn(f64, f64) -> f64, at: &Point) -> Outcome {
     };
     let [mean, square] = moments(at.scale);
     let variance = square - mean * mean;
-    let tol = Tol::new(1e-7, 1e-7, "differences in gamma of sums on a grid");
+    let tol = Tol::new(1e-10, 1e-10, "extrapolated differences in gamma of sums on a grid");
     let mut trial = Trial::new();
     let rise = slope(|gamma| moments(gamma)[0], at.scale);
     trial.close("d/dgamma E log p(y | x)", rise, variance, tol, || at.place())?;
@@ -180,7 +180,7 @@ pub fn conditional_chain(
     // Var(x_s) = gain² Var(x_t) + Var(x_s | x_t), and Cov(x_s, x_t) = √α Var(x_s) fixes the gain.
     let left_over = class.xs_given_xt(s, kernel, 0.3).var();
     let place = || format!("class {class:?}, noise variance {:.4}", s.noise_var());
-    let tol = Tol::new(1e-11, 1e-10, "a dozen roundings, levels from two routes");
+    let tol = Tol::new(1e-14, 1e-13, "a dozen roundings, levels from two routes");
     let mut trial = Trial::new();
     trial.close("mean of x_s", offset + gain * at_t.mean(), at_s.mean(), tol, place)?;
     trial.close("variance of x_s", gain * gain * at_t.var() + left_over, at_s.var(), tol, place)?;

@@ -23,7 +23,7 @@ pub fn curvature(f: impl Fn(f64) -> f64, x: f64) -> f64 {
     (16.0 * five(h) - five(2.0 * h)) / 15.0
 }
 
-const DIFFERENCES: Tol = Tol::new(1e-8, 1e-8, "differences and sums on a grid");
+const DIFFERENCES: Tol = Tol::new(1e-12, 1e-12, "extrapolated differences and sums on a grid, ε/h times β");
 
 /// A noise level twice: as the theory's type and as the plain channel an exact world takes.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ pub fn tweedie_mean(f: impl Fn(Level, f64, f64) -> f64, data: &Mixture1, at: Pai
     let score = slope(|x| noised.log_pdf(x), xt);
     let want = posterior_average(data, at.channel, xt, |x0| x0);
     let kappa = (xt.abs() + at.channel.noise_var()) / at.channel.signal();
-    let tol = Tol::abs(3e-9 * (1.0 + kappa), "differences times (1 − ᾱ)/√ᾱ");
+    let tol = Tol::abs(1e-10 * (1.0 + kappa), "differences times (1 − ᾱ)/√ᾱ");
     let mut trial = Trial::new();
     let place = || format!("noise variance {:.4}, xt = {xt:.4}", at.channel.noise_var());
     trial.close("E[x0 | xt]", f(at.level, xt, score), want, tol, place)?;
@@ -93,7 +93,7 @@ pub fn score_of_mean_noise(
     let mean = posterior_average(data, at.channel, xt, |x0| (xt - a * x0) / sigma);
     let want = slope(|x| data.noised(at.channel).log_pdf(x), xt);
     let mut trial = Trial::new();
-    let tol = Tol::abs(1e-8 * (1.0 + 1.0 / sigma), "differences");
+    let tol = Tol::abs(1e-11 * (1.0 + 1.0 / sigma), "extrapolated differences");
     trial.close("marginal score", f(at.level, mean, eps), want, tol, || format!("x0 = {x0:.4}, eps = {eps:.4}"))?;
     Ok(trial.evidence())
 }
@@ -116,7 +116,7 @@ pub fn conditional_score_returns_x0(
     let conditional = slope(|x| -(x - a * x0).powi(2) / (2.0 * variance), xt);
     let got = f(at.level, xt, conditional, data.noised(at.channel).score(xt));
     let mut trial = Trial::new();
-    let tol = Tol::abs(1e-9 * (1.0 + 1.0 / a), "differences of a parabola, divided by √ᾱ");
+    let tol = Tol::abs(1e-12 * (1.0 + 1.0 / a), "differences of a parabola, divided by √ᾱ");
     trial.close("x0", got, x0, tol, || format!("x0 = {x0:.4}, eps = {eps:.4}"))?;
     Ok(trial.evidence())
 }
@@ -180,7 +180,7 @@ pub fn marginal_excess(
     let bayes = |x0: f64| (kernel.signal() * xt / kernel.noise_var() + s.signal() * x0 / s.noise_var()) / precision;
     let centre = posterior_average(data, level, xt, bayes);
     let want = posterior_average(data, level, xt, |x0| 0.5 * precision * (bayes(x0) - centre).powi(2));
-    let tol = Tol::new(1e-13, 1e-9, "sums on a grid, ratios of 1 − ᾱ");
+    let tol = Tol::new(1e-16, 1e-12, "sums on a grid, ratios of 1 − ᾱ");
     let mut trial = Trial::new();
     let place =
         || format!("beta = {:.3e}, noise variance at s {:.4}, xt = {xt:.4}", kernel.noise_var(), s.noise_var());
@@ -207,7 +207,7 @@ pub fn denoising_is_explicit(f: impl Fn(Level, f64) -> f64, data: &Mixture1, at:
             data.expect(|x0| normal.expect(|eps| (model(a * x0 + sigma * eps) - f(at.level, eps)).powi(2)));
         let explicit = noised.expect(|x| (model(x) - slope(|x| noised.log_pdf(x), x)).powi(2));
         let want = explicit + 1.0 / at.channel.noise_var() - fisher;
-        let tol = Tol::new(1e-8, 1e-8, "differences inside averages");
+        let tol = Tol::new(1e-12, 1e-12, "differences inside averages");
         let place = || format!("model {k}, noise variance {:.4}", at.channel.noise_var());
         trial.close("denoising divergence", denoising, want, tol, place)?;
     }
@@ -229,7 +229,7 @@ pub fn implicit_is_explicit(f: impl Fn(f64, f64) -> f64, data: &Mixture1) -> Out
     for (k, model) in models.iter().enumerate() {
         let implicit = data.expect(|x| f(model(x), slope(model, x)));
         let want = data.expect(|x| (model(x) - score(x)).powi(2) - score(x).powi(2));
-        let tol = Tol::new(1e-8, 1e-8, "differences inside averages");
+        let tol = Tol::new(1e-12, 1e-12, "differences inside averages");
         trial.close("implicit divergence", implicit, want, tol, || format!("model {k}"))?;
     }
     Ok(trial.evidence())
@@ -250,7 +250,7 @@ pub fn energy_score(f: impl Fn(f64) -> f64, x: f64, shift: f64) -> Outcome {
     };
     let log_pdf = |x: f64| -energy(x) - log_mass;
     let mut trial = Trial::new();
-    let tol = Tol::new(1e-8 + 1e-13 * shift.abs() / 4e-3, 1e-8, "differences, ε·|E|/h");
+    let tol = Tol::new(1e-12 + 1e-15 * shift.abs() / 4e-3, 1e-12, "extrapolated differences, ε·|E|/h");
     let place = || format!("x = {x:.4}, energy shifted by {shift}");
     trial.close("score", f(slope(energy, x)), slope(log_pdf, x), tol, place)?;
     Ok(trial.evidence())
@@ -280,7 +280,7 @@ pub fn langevin_bias(
         var = next;
     }
     let mut trial = Trial::new();
-    let tol = Tol::rel(1e-11, "fixed point of a contraction");
+    let tol = Tol::rel(1e-13, "fixed point of a contraction");
     let place = || format!("target variance {target_var:.4}, sigma = {sigma:.4}");
     trial.close("stationary variance", var, claimed(target_var, sigma), tol, place)?;
     Ok(trial.evidence())
@@ -295,7 +295,7 @@ pub fn langevin_bias(
 pub fn metropolis_invariance(f: impl Fn(Proposal, Proposal, f64) -> f64, sigma: f64) -> Outcome {
     let residual = invariance_residual(f, sigma);
     let mut trial = Trial::new();
-    let tol = Tol::abs(1e-15, "sums of 601 products below 1e-2");
+    let tol = Tol::abs(1e-16, "sums of 601 products below 1e-2");
     trial.close("largest change of the law", residual, 0.0, tol, || format!("double well, sigma = {sigma}"))?;
     Ok(trial.evidence())
 }
@@ -344,10 +344,10 @@ pub fn continuity(f: impl Fn(f64, f64, f64) -> f64, data: &Mixture1, t: f64, x: 
     let flux = |x: f64| now.pdf(x) * f(1.0, x, slope(|x| now.log_pdf(x), x));
     let (rise, outflow) = (slope(|t| at(t).pdf(x), t), slope(flux, x));
     let mut trial = Trial::new();
-    let tol = Tol::abs(3e-7, "nested differences");
+    let tol = Tol::abs(1e-9, "nested extrapolated differences");
     trial.close("dp/dt", rise, -outflow, tol, || format!("t = {t}, x = {x:.4}"))?;
     let diffusion = 0.5 * slope(|x| x * now.pdf(x), x) + 0.5 * curvature(|x| now.pdf(x), x);
-    trial.close("Fokker-Planck", -outflow, diffusion, Tol::abs(1e-6, "nested differences"), || {
+    trial.close("Fokker-Planck", -outflow, diffusion, Tol::abs(1e-9, "nested extrapolated differences"), || {
         format!("t = {t}, x = {x:.4}")
     })?;
     Ok(trial.evidence())

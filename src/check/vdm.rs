@@ -45,7 +45,7 @@ pub fn information_rate(f: impl Fn(f64) -> f64, data: &Mixture1, snr: f64) -> Ou
     let at = |snr: f64| Noising::new(snr.sqrt(), 1.0).unwrap_or(Noising::NONE);
     let rise = slope(|log| data.mutual_information(at(log.exp())), snr.ln()) / snr;
     let mut trial = Trial::new();
-    let tol = Tol::new(1e-9, 1e-8, "differences of entropies");
+    let tol = Tol::new(1e-11, 1e-11, "extrapolated differences of entropies");
     trial.close("dI/dsnr", f(data.mmse(at(snr))), rise, tol, || format!("snr = {snr:.4}"))?;
     Ok(trial.evidence())
 }

@@ -262,7 +262,7 @@ fn null_optimum(run: &Run, f: fn(Noising, f64) -> f64) -> Outcome {
         let level = Noising::variance_preserving(uniform(u, 0.05, 0.9)).unwrap_or(Noising::NONE);
         let xt = uniform(v, -2.0, 2.0);
         let mut trial = crate::check::Trial::new();
-        let tol = Tol::new(1e-11, 1e-11, "a parabola through three values");
+        let tol = Tol::new(1e-14, 1e-14, "a parabola through three values");
         let place = || format!("noise variance {:.4}, xt = {xt:.4}", level.noise_var());
         trial.close("optimum for the null token", f(level, xt), lowest(|p| null_loss(level, xt, p)), tol, place)?;
         Ok(trial.evidence())

@@ -430,7 +430,7 @@ fn likelihood() -> Claim {
         for x in [-1.5, 0.4] {
             let got = check::flow_log_likelihood(f, &data, x);
             let start = data.noised(Noising::new(1.0, 1e-6).unwrap_or(Noising::NONE)).log_pdf(x);
-            let tol = Tol::abs(1e-7, "Runge–Kutta with 2000 steps in ln σ, divergence by differences");
+            let tol = Tol::abs(1e-9, "Runge–Kutta with 2000 steps in ln σ, divergence by differences");
             trial.close("log density", got, start, tol, || format!("x = {x}"))?;
         }
         Ok(trial.evidence())
