@@ -1,18 +1,145 @@
-//! Schedules at random βs.
+//! Schedules at random βs, and what their constructors refuse.
 
-use alphabar::check::{Tol, Trial};
-use alphabar::strategy;
+use alphabar::check::schedule::{self as check, Entry};
+use alphabar::{Betas, Error, Level, Schedule, Timestep, Transition, strategy};
 use proptest::prelude::*;
 
 use crate::holds;
 
+fn entry(schedule: &Schedule, t: Timestep) -> Entry {
+    let level = schedule.level(t);
+    Entry {
+        alpha: if t == Timestep::DATA { 1.0 } else { schedule.step(t).alpha() },
+        alpha_bar: level.alpha_bar(),
+        one_minus_alpha_bar: level.one_minus_alpha_bar(),
+        signal: level.signal(),
+        noise_std: level.noise_std(),
+        snr: level.snr(),
+        log_snr: level.log_snr(),
+    }
+}
+
+fn numbers(betas: Result<Betas, Error>) -> Vec<f64> {
+    betas.unwrap().as_slice().to_vec()
+}
+
 proptest! {
     #[test]
-    fn levels_stay_in_order((schedule, s, t) in strategy::schedule_and_times()) {
-        let mut trial = Trial::new();
-        let place = || format!("s = {}, t = {}", s.get(), t.get());
-        let (now, before) = (schedule.alpha_bar(t), schedule.alpha_bar(s));
-        let outcome = trial.at_most("alpha_bar", now, before, Tol::exact(), place);
-        holds(outcome.map(|()| trial.evidence()))?;
+    fn levels_follow_from_the_betas(schedule in strategy::schedule()) {
+        holds(check::levels_follow_from_betas(entry, &schedule))?;
     }
+
+    #[test]
+    fn levels_of_a_chain_to_pure_noise_follow_from_its_betas(betas in strategy::betas_to_pure_noise()) {
+        holds(check::levels_follow_from_betas(entry, &Schedule::new(betas)))?;
+    }
+
+    #[test]
+    fn log_snr_determines_signal_and_noise(log_snr in -300.0..300.0f64) {
+        holds(check::level_of_log_snr(|log_snr| Level::from_log_snr(log_snr).unwrap(), log_snr))?;
+    }
+
+    #[test]
+    fn one_minus_alpha_bar_keeps_its_digits(betas in strategy::betas()) {
+        let ours = |betas: &[f64]| {
+            let schedule = Schedule::new(Betas::new(betas.to_vec()).unwrap());
+            schedule.timesteps().map(|t| schedule.level(t).one_minus_alpha_bar()).collect()
+        };
+        holds(check::one_minus_alpha_bar_keeps_digits(ours, betas.as_slice()))?;
+    }
+
+    #[test]
+    fn betas_run_from_start_to_end(steps in 1..200usize, start in strategy::log_uniform(1e-6, 0.4), end in 0.4..0.99) {
+        holds(check::linear(|t, a, b| numbers(Betas::linear(t, a, b)), steps, start, end))?;
+        holds(check::scaled_linear(|t, a, b| numbers(Betas::scaled_linear(t, a, b)), steps, start, end))?;
+        holds(check::sigmoid(|t, a, b| numbers(Betas::sigmoid(t, a, b)), steps, start, end))?;
+    }
+
+    #[test]
+    fn cosine_and_jsd_betas_give_their_alpha_bar(steps in 1..2000usize) {
+        holds(check::cosine(|t| numbers(Betas::cosine(t)), steps))?;
+        holds(check::jsd(|t| numbers(Betas::jsd(t)), steps))?;
+    }
+
+    #[test]
+    fn zero_terminal_snr_ends_in_pure_noise(schedule in strategy::schedule()) {
+        prop_assume!(schedule.len() > 1);
+        let rescaled = |_: &[f64]| numbers(Betas::zero_terminal_snr(&schedule));
+        holds(check::zero_terminal_snr(rescaled, schedule.betas().as_slice()))?;
+    }
+
+    #[test]
+    fn prior_kl_equals_quadrature(level in strategy::level(), x0 in strategy::value()) {
+        holds(check::prior_kl(|level, x0| level.prior_kl(x0), level, x0))?;
+    }
+
+    #[test]
+    fn a_bad_beta_is_named(betas in strategy::betas(), at in any::<prop::sample::Index>(), bad in bad_beta()) {
+        let mut all = betas.as_slice().to_vec();
+        let at = at.index(all.len());
+        all[at] = bad;
+        let error = Betas::new(all).unwrap_err();
+        prop_assert!(matches!(error, Error::EntryOutOfRange { name: "beta", index, .. } if index == at), "{}", error);
+    }
+}
+
+fn bad_beta() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(0.0), Just(-1e-9), Just(1.0 + f64::EPSILON), -1e3..0.0]
+}
+
+#[test]
+fn a_beta_of_one_is_valid_at_the_end_only() {
+    assert!(Betas::new(vec![0.5, 1.0]).is_ok());
+    assert!(matches!(Betas::new(vec![1.0, 0.5]), Err(Error::EntryOutOfRange { index: 0, .. })));
+}
+
+#[test]
+fn lengths_outside_the_range_are_refused() {
+    let too_long = alphabar::schedule::MAX_STEPS + 1;
+    for error in [
+        Betas::new(vec![]).unwrap_err(),
+        Betas::linear(0, 1e-4, 0.02).unwrap_err(),
+        Betas::cosine(too_long).unwrap_err(),
+        Betas::zero_terminal_snr(&Schedule::new(Betas::constant(1, 0.1).unwrap())).unwrap_err(),
+        Schedule::ddpm().timestep(0).unwrap_err(),
+        Schedule::ddpm().timestep(1001).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::CountOutOfRange { .. }), "{error}");
+    }
+    assert_eq!(Schedule::ddpm().timestep(1000).unwrap(), Schedule::ddpm().last());
+    assert_eq!(Betas::linear(1, 1e-4, 0.02).unwrap().as_slice(), [1e-4]);
+}
+
+#[test]
+fn numbers_outside_the_range_are_refused() {
+    let level = |alpha_bar| Level::from_alpha_bar(alpha_bar).unwrap();
+    for error in [
+        Level::from_alpha_bar(f64::NAN).unwrap_err(),
+        Level::from_alpha_bar(1.0 + f64::EPSILON).unwrap_err(),
+        Level::from_log_snr(f64::NAN).unwrap_err(),
+        Betas::scaled_linear(10, -1e-4, 0.02).unwrap_err(),
+        Transition::between(level(0.3), level(0.3)).unwrap_err(),
+        Transition::between(level(0.3), level(0.4)).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
+    }
+}
+
+#[test]
+fn kept_times_must_increase_and_lie_in_the_chain() {
+    let schedule = Schedule::ddpm();
+    let kept =
+        |times: &[usize]| Betas::respaced(&schedule, &times.iter().map(|&t| Timestep::new(t)).collect::<Vec<_>>());
+    assert!(matches!(kept(&[]), Err(Error::CountOutOfRange { .. })));
+    assert!(matches!(kept(&[0, 5]), Err(Error::CountOutOfRange { name: "timestep", .. })));
+    assert!(matches!(kept(&[5, 5]), Err(Error::EntryOutOfRange { index: 1, .. })));
+    assert_eq!(kept(&[5, 1000]).unwrap().len(), 2);
+}
+
+#[test]
+fn model_indices_are_one_below_times() {
+    assert_eq!(Timestep::new(1).model_index(), Some(0));
+    assert_eq!(Timestep::DATA.model_index(), None);
+    assert_eq!(Timestep::from_model_index(999), Schedule::ddpm().last());
+    assert!(Schedule::ddpm().timesteps().map(Timestep::get).eq(1..=1000));
 }

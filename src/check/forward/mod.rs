@@ -1,0 +1,28 @@
+//! Claims on the forward process: single kernels, whole paths, and the law of noised data.
+
+mod kernel;
+mod law;
+mod path;
+
+pub use kernel::{Step, composition, marginal, push, step_law, unit_variance};
+pub use law::{
+    REFERENCE_MIXTURE, chain_draws, convolution, mixture_density, relative_entropy_to_gaussian, repeated_convolution,
+};
+pub use path::{
+    covariance, expansion, marginal_by_inversion, path_density, path_mass, respaced, transition,
+    transition_between_levels,
+};
+
+/// The trapezoidal rule; exact to rounding for integrands that are smooth and vanish at both ends, as soon as the
+/// spacing is below half the width of their narrowest feature.
+fn trapezoid(f: impl Fn(f64) -> f64, low: f64, high: f64, spacing: f64) -> f64 {
+    let cells = ((high - low) / spacing).ceil().max(1.0);
+    let width = (high - low) / cells;
+    (0..=cells as usize).map(|k| f((high - low).mul_add(k as f64 / cells, low))).sum::<f64>() * width
+}
+
+/// The density of N(mean, var) at y.
+fn normal(y: f64, mean: f64, var: f64) -> f64 {
+    let z = (y - mean) / var.sqrt();
+    (-0.5 * z * z).exp() / (std::f64::consts::TAU * var).sqrt()
+}

@@ -1,6 +1,0 @@
-//! Known wrong formulas of the chapter `forward`.
-
-use super::Erratum;
-
-/// Errata of the source documents that belong here.
-pub const ERRATA: &[Erratum] = &[];

@@ -1,0 +1,193 @@
+//! Noise schedules: β_t, and the levels and transitions of the forward process that follow from it.
+//!
+//! ```text
+//! α_t = 1 − β_t        ᾱ_t = Π_{s ≤ t} α_s        ᾱ_0 = 1        SNR_t = ᾱ_t / (1 − ᾱ_t)
+//! ```
+//!
+//! Everything after β is derived in double-double arithmetic and rounded once, so that `1 − ᾱ_t` keeps its digits
+//! where a subtraction in f64 loses them (ledger A0.2, B9).
+
+mod betas;
+mod level;
+
+pub use betas::Betas;
+pub use level::{Level, Transition};
+
+use crate::dd::Dd;
+use crate::error::{Error, Result};
+
+/// Longest chain accepted: far above any in use, low enough that a mistyped number is an error and not an
+/// exhausted memory.
+pub const MAX_STEPS: usize = 1_000_000;
+
+/// A time of the papers: 0 is data, 1 … T are the noised states.
+///
+/// Networks take a 0-based index instead; [`Timestep::model_index`] and [`Timestep::from_model_index`] are the only
+/// places where the two meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestep(usize);
+
+impl Timestep {
+    /// t = 0, where ᾱ = 1.
+    pub const DATA: Self = Self(0);
+
+    /// The time t of the papers.
+    #[must_use]
+    pub const fn new(t: usize) -> Self {
+        Self(t)
+    }
+
+    /// The time t = i + 1 that a network indexed from 0 calls i.
+    #[must_use]
+    pub const fn from_model_index(i: usize) -> Self {
+        Self(i + 1)
+    }
+
+    /// The index t − 1 that a network takes, `None` at t = 0.
+    #[must_use]
+    pub const fn model_index(self) -> Option<usize> {
+        self.0.checked_sub(1)
+    }
+
+    /// The number t.
+    #[must_use]
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
+
+/// A schedule β_1 … β_T with everything the theory derives from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    betas: Betas,
+    /// ᾱ_0 … ᾱ_T.
+    pub(crate) alpha_bar: Vec<Dd>,
+    /// 1 − ᾱ_0 … 1 − ᾱ_T.
+    pub(crate) one_minus: Vec<Dd>,
+}
+
+impl Schedule {
+    /// Derives ᾱ and 1 − ᾱ from the βs.
+    ///
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, after eq. (2); ledger S0.05, S0.06, S2.10.
+    /// Accuracy: nearest double of the exact product of the given βs but for ties (0.5 ulp + 2⁻⁴⁰).
+    #[must_use]
+    pub fn new(betas: Betas) -> Self {
+        let mut alpha_bar = Vec::with_capacity(betas.len() + 1);
+        let mut product = Dd::ONE;
+        alpha_bar.push(product);
+        for &beta in betas.as_slice() {
+            product = product * (Dd::ONE - Dd::new(beta));
+            alpha_bar.push(product);
+        }
+        let one_minus = alpha_bar.iter().map(|&a| Dd::ONE - a).collect();
+        Self { betas, alpha_bar, one_minus }
+    }
+
+    /// The schedule of Ho et al. 2020: T = 1000, β from 10⁻⁴ to 0.02.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the constants are valid")]
+    pub fn ddpm() -> Self {
+        Self::new(Betas::linear(1000, 1e-4, 0.02).expect("constants inside the valid range"))
+    }
+
+    /// The cosine schedule of Nichol & Dhariwal 2021 at T = 1000.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the constant is valid")]
+    pub fn improved_ddpm() -> Self {
+        Self::new(Betas::cosine(1000).expect("constant inside the valid range"))
+    }
+
+    /// T.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a schedule is never empty")]
+    pub const fn len(&self) -> usize {
+        self.betas.len()
+    }
+
+    /// The βs it was made from.
+    #[must_use]
+    pub const fn betas(&self) -> &Betas {
+        &self.betas
+    }
+
+    /// The time t if it is one of 1 … T.
+    ///
+    /// # Errors
+    /// [`Error::CountOutOfRange`] otherwise.
+    pub const fn timestep(&self, t: usize) -> Result<Timestep> {
+        if t == 0 || t > self.len() {
+            return Err(Error::CountOutOfRange { name: "timestep", value: t, min: 1, max: self.len() });
+        }
+        Ok(Timestep(t))
+    }
+
+    /// 1 … T.
+    pub fn timesteps(&self) -> impl DoubleEndedIterator<Item = Timestep> + ExactSizeIterator {
+        (0..self.len()).map(Timestep::from_model_index)
+    }
+
+    /// T as a time.
+    #[must_use]
+    pub const fn last(&self) -> Timestep {
+        Timestep(self.len())
+    }
+
+    /// β_t.
+    ///
+    /// # Panics
+    /// If t is not one of 1 … T.
+    #[must_use]
+    pub fn beta(&self, t: Timestep) -> f64 {
+        self.betas.as_slice()[t.model_index().expect("β is defined from t = 1")]
+    }
+
+    /// ᾱ_t, 1 at t = 0.
+    ///
+    /// # Panics
+    /// If t > T.
+    #[must_use]
+    pub fn alpha_bar(&self, t: Timestep) -> f64 {
+        self.alpha_bar[t.get()].round()
+    }
+
+    /// ᾱ_t and 1 − ᾱ_t.
+    ///
+    /// # Panics
+    /// If t > T.
+    #[must_use]
+    pub fn level(&self, t: Timestep) -> Level {
+        Level { alpha_bar: self.alpha_bar[t.get()].round(), one_minus_alpha_bar: self.one_minus[t.get()].round() }
+    }
+
+    /// The kernel q(x_t | x_{t−1}).
+    ///
+    /// # Panics
+    /// If t is not one of 1 … T.
+    #[must_use]
+    pub fn step(&self, t: Timestep) -> Transition {
+        self.transition(Timestep(t.get() - 1), t)
+    }
+
+    /// The kernel q(x_t | x_s); neighbouring times give exactly β_t.
+    ///
+    /// # Panics
+    /// Unless s < t ≤ T.
+    #[must_use]
+    pub fn transition(&self, s: Timestep, t: Timestep) -> Transition {
+        assert!(s < t, "a transition needs s < t, got s = {} and t = {}", s.get(), t.get());
+        let (alpha, beta) = if s.get() + 1 == t.get() {
+            let beta = self.beta(t);
+            (1.0 - beta, beta)
+        } else {
+            let (from, to) = (self.alpha_bar[s.get()], self.alpha_bar[t.get()]);
+            ((to / from).round(), ((from - to) / from).round())
+        };
+        Transition { s: self.level(s), t: self.level(t), alpha, beta }
+    }
+
+    /// q(x_1 | x_0) … q(x_T | x_{T−1}).
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = (Timestep, Transition)> + ExactSizeIterator {
+        self.timesteps().map(|t| (t, self.step(t)))
+    }
+}

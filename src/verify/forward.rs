@@ -1,7 +1,0 @@
-//! The claims of the chapter `forward`, bound to this crate.
-
-use super::Claim;
-
-pub(super) fn claims() -> Vec<Claim> {
-    Vec::new()
-}
