@@ -69,6 +69,9 @@ pub struct Args {
     runtime: RuntimeArgs,
 }
 
+/// Most samples of one run, so that a mistyped count is a message and not an exhausted memory.
+const MAX_COUNT: usize = 10_000_000;
+
 /// Arrays that were given on the command line.
 struct Given {
     initial: Option<Array4<f32>>,
@@ -213,14 +216,19 @@ impl Args {
 
     /// The seeds that are named; `rows` is how many x_T a file holds.
     fn seeds(&self, rows: Option<usize>) -> Outcome<Seeds> {
-        match &self.seeds {
-            Some(seeds) => Ok(seeds.clone()),
+        let seeds = match &self.seeds {
+            Some(seeds) => seeds.clone(),
             None => {
                 let count = self.count.or(rows.map(|rows| rows as u64)).unwrap_or(64);
                 Seeds::counted(self.seed.unwrap_or(0), count)
-                    .map_err(|message| Failure::usage(format!("--count {count}: {message}")))
+                    .map_err(|message| Failure::usage(format!("--count {count}: {message}")))?
             }
+        };
+        if seeds.len() > MAX_COUNT {
+            let (count, fix) = (seeds.len(), "name the others with --seed or --seeds in another run");
+            return Err(Failure::usage(format!("{count} samples are more than one run takes ({MAX_COUNT}); {fix}")));
         }
+        Ok(seeds)
     }
 
     fn batch(&self) -> Option<usize> {

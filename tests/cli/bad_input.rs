@@ -185,7 +185,9 @@ fn steps_that_are_none_or_too_many() {
 }
 
 #[test]
-fn a_count_of_nothing() {
+fn a_count_of_nothing_or_of_too_much() {
+    Place::new().fails("sample --count 1000000000000 --out x.npy", 2, &["1000000000000", "10000000"]);
+    Place::new().fails("sample --seeds 0-18446744073709551615", 2, &["too many seeds"]);
     Place::new().fails("sample --count 0", 2, &["--count 0"]);
     Place::new().fails("sample --seed 18446744073709551615 --count 2", 2, &["18446744073709551615"]);
 }
@@ -318,8 +320,8 @@ fn a_runtime_that_is_not_there() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_batch_that_is_too_large_for_the_memory() {
-    let line = "sample --count 100000000 --batch 100000000 --steps 1 --out x.npy";
-    Place::new().fails(line, 3, &["100000000", "--batch"]);
+    let line = "sample --count 10000000 --batch 10000000 --steps 1 --out x.npy";
+    Place::new().fails(line, 3, &["10000000", "--batch"]);
 }
 
 // ---- the way out ----------------------------------------------------------------------------------------------------

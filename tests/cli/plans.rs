@@ -93,3 +93,15 @@ fn bench_measures_every_batch_size() {
     assert_eq!((rows.len(), &rows[1]["batch"]), (2, &2.into()));
     assert!(rows[0]["image_steps_per_second"].as_f64().unwrap() > 0.0);
 }
+
+#[test]
+fn a_network_with_a_variance_serves_samplers_that_do_not_ask_for_it() {
+    let place = Place::new();
+    let model = network("learned");
+    place.done(&format!("sample {model} --steps 4 --count 2 --out ddim.npy"));
+    place.done(&format!("sample {model} --sampler ddpm --steps 4 --count 2 --variance beta --out beta.npy"));
+    place.done(&format!("sample {model} --sampler ddpm --steps 4 --count 2 --variance learned --out learned.npy"));
+    let read = |name: &str| -> Array4<f32> { read_npy(place.path(name)).unwrap() };
+    assert_eq!(read("ddim.npy").shape(), [2, 3, 16, 16]);
+    assert_ne!(read("beta.npy"), read("learned.npy"));
+}
