@@ -1,12 +1,14 @@
 //! What a network may predict, and the affine maps between the choices: ε, x₀, v, score.
 //!
 //! With `x_t = √ᾱ x₀ + √(1 − ᾱ) ε` known, each of the four determines the others by `to = x·x_t + value·from`.
-//! The conversions form a group: composing two gives the third, and each has an inverse wherever it exists.
+//! The conversions form a group: composing two gives the third, and each has an inverse wherever it exists. The mean
+//! of q(x_s | x_t, x₀) is a fifth choice, which needs a transition and not only a level.
 
 use ndarray::{Array, ArrayBase, Data, Dimension};
 
 use crate::array::{self, Real};
 use crate::error::{Error, Result};
+use crate::posterior::Posterior;
 use crate::schedule::{Level, Transition};
 
 /// What the network's output means.
@@ -126,4 +128,131 @@ pub fn mean_from_eps(step: &Transition) -> Result<Affine> {
         return Err(Error::Singular { what: "posterior mean from a predicted noise", reason });
     }
     Ok(Affine { x: 1.0 / root, value: -step.beta() / (step.t().noise_std() * root) })
+}
+
+/// The mean of q(x_s | x_t, x₀) as an affine map of x_t and any prediction.
+///
+/// ```text
+/// from x₀       √ᾱ_s β/(1 − ᾱ_t) · x₀ + √α (1 − ᾱ_s)/(1 − ᾱ_t) · x_t
+/// from ε        (x_t − β/√(1 − ᾱ_t) · ε)/√α
+/// from v        √α x_t − √ᾱ_s β/√(1 − ᾱ_t) · v
+/// from score    (x_t + β s)/√α
+/// ```
+///
+/// With a network's output in place of the true value this is μ_θ.
+///
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (7), (10), (11); ledger S1.51, S1.57, S1.58, S1.62, S3.58, S3.59,
+/// S3.62. The forms from v and from the score follow by [`conversion`].
+///
+/// # Errors
+/// [`Error::Singular`] from ε or the score at ᾱ_t = 0.
+pub fn mean_from(from: Prediction, step: &Transition) -> Result<Affine> {
+    let root = step.alpha().sqrt();
+    match from {
+        Prediction::Epsilon => mean_from_eps(step),
+        Prediction::X0 => {
+            let posterior = Posterior::new(step);
+            Ok(Affine { x: posterior.xt, value: posterior.x0 })
+        }
+        Prediction::V => Ok(Affine { x: root, value: -step.s().signal() * step.beta() / step.t().noise_std() }),
+        Prediction::Score if root <= 0.0 => {
+            let reason = "alpha_bar is 0 (zero terminal SNR); use the mean from x0 or v";
+            Err(Error::Singular { what: "posterior mean from a predicted score", reason })
+        }
+        Prediction::Score => Ok(Affine { x: 1.0 / root, value: step.beta() / root }),
+    }
+}
+
+/// The prediction that belongs to a mean of q(x_s | x_t, ·): the inverse of [`mean_from`].
+///
+/// ```text
+/// to ε          (x_t − √α μ) √(1 − ᾱ_t)/β
+/// to x₀         ((1 − ᾱ_t) μ − √α (1 − ᾱ_s) x_t)/(√ᾱ_s β)
+/// to v          (√α x_t − μ) √(1 − ᾱ_t)/(√ᾱ_s β)
+/// to score      (√α μ − x_t)/β
+/// ```
+///
+/// Source: ledger S1.58. Accuracy: rounding errors grow as 1/β_t.
+#[must_use]
+pub fn from_mean(to: Prediction, step: &Transition) -> Affine {
+    let (s, t) = (step.s(), step.t());
+    let (root, beta) = (step.alpha().sqrt(), step.beta());
+    match to {
+        Prediction::Epsilon => Affine { x: t.noise_std() / beta, value: -root * t.noise_std() / beta },
+        Prediction::X0 => Affine {
+            x: -root * s.one_minus_alpha_bar() / (s.signal() * beta),
+            value: t.one_minus_alpha_bar() / (s.signal() * beta),
+        },
+        Prediction::V => {
+            let scale = t.noise_std() / (s.signal() * beta);
+            Affine { x: root * scale, value: -scale }
+        }
+        Prediction::Score => Affine { x: -1.0 / beta, value: root / beta },
+    }
+}
+
+/// The mean of q(x_s | x_t, x₀) with x_t written out: it still needs the noise.
+///
+/// ```text
+/// μ̃ = √ᾱ_s x₀ + √α (1 − ᾱ_s)/√(1 − ᾱ_t) · ε
+/// ```
+///
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 3.2 (x_t eliminated); ledger S3.72 (E3.20).
+#[must_use]
+pub fn mean_from_x0_and_eps(step: &Transition, x0: f64, eps: f64) -> f64 {
+    let (s, t) = (step.s(), step.t());
+    s.signal() * x0 + step.alpha().sqrt() * s.one_minus_alpha_bar() / t.noise_std() * eps
+}
+
+/// Factors that turn a network of unit-variance inputs and targets into a denoiser of `y = x₀ + σ ε`.
+///
+/// ```text
+/// D(y) = c_skip y + c_out F(c_in y; c_noise)        target of F: (x₀ − c_skip y)/c_out
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Preconditioning {
+    /// Factor of y in the denoised output.
+    pub skip: f64,
+    /// Factor of the network's output.
+    pub out: f64,
+    /// Factor of y in the network's input.
+    pub input: f64,
+    /// What the network is told of the noise level.
+    pub noise: f64,
+}
+
+impl Preconditioning {
+    /// The factors for which input and target have unit variance and errors of F are amplified least.
+    ///
+    /// ```text
+    /// r = σ² + σ_data²        c_skip = σ_data²/r        c_out = σ σ_data/√r        c_in = 1/√r        c_noise = ln(σ)/4
+    /// ```
+    ///
+    /// Source: Karras et al. 2022, arXiv:2206.00364v2, table 1 and appendix B.6; further check B24.
+    /// Units: both arguments are standard deviations in data units.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] unless both are positive and finite.
+    pub fn edm(sigma: f64, sigma_data: f64) -> Result<Self> {
+        for (name, value) in [("sigma", sigma), ("sigma_data", sigma_data)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(Error::OutOfRange { name, value, expected: "a positive number" });
+            }
+        }
+        let root = sigma.hypot(sigma_data);
+        let share = sigma_data / root;
+        Ok(Self { skip: share * share, out: sigma * share, input: 1.0 / root, noise: sigma.ln() / 4.0 })
+    }
+
+    /// D(y) from the network's output.
+    #[must_use]
+    pub fn denoised(&self, y: f64, output: f64) -> f64 {
+        self.skip * y + self.out * output
+    }
+
+    /// What F is trained to return.
+    #[must_use]
+    pub fn target(&self, x0: f64, y: f64) -> f64 {
+        (x0 - self.skip * y) / self.out
+    }
 }

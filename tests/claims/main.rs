@@ -4,8 +4,16 @@
 use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
 
+mod distill;
+mod embedding;
 mod forward;
+mod gaussian;
+mod posterior;
+mod sampler;
 mod schedule;
+mod trajectory;
+mod vae;
+mod variance;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
 fn holds(outcome: Outcome) -> Result<(), TestCaseError> {
