@@ -83,7 +83,8 @@ pub fn step_law(
     trial.close("linearity", y, sum, tol, place)?;
     let want = -0.5 * (noise * noise + TAU.ln()) - slope.abs().ln();
     let lost = y.abs() * noise.abs() / slope.abs();
-    let tol = Tol::abs(4.0 * EPS * (2.0 + lost + slope.ln().abs()), "y − scale·x cancels to noise·√β");
+    let tol =
+        Tol::abs(4.0 * EPS * (2.0 + lost + noise * noise + slope.ln().abs()), "y − scale·x cancels to noise·√β");
     trial.close("log density", log_density(transition, y, *x), want, tol, place)?;
     Ok(trial.evidence())
 }

@@ -37,7 +37,7 @@ pub fn expansion(
     let got = f(schedule, s, t);
     let mut trial = Trial::new();
     let span = || format!("s = {}, t = {}", s.get(), t.get());
-    let tol = Tol::roundings(betas.len() as f64 + 1.0, 1.0, "a rounding a step, one more");
+    let tol = Tol::roundings(betas.len() as f64 + 2.0, 1.0, "a rounding a step, two more");
     trial.close("factor of the state", got.state, state, tol, span)?;
     trial.close("number of noises", got.noise.len() as f64, noise.len() as f64, Tol::exact(), span)?;
     for (i, (factor, want)) in got.noise.iter().zip(&noise).enumerate() {

@@ -17,6 +17,7 @@ fn toy() -> Schedule {
 }
 
 /// Errata of the source documents that belong here.
+#[expect(clippy::approx_constant, reason = "digits as listed")]
 pub const ERRATA: &[Erratum] = &[
     Erratum {
         id: "E0.1",

@@ -84,7 +84,6 @@ mod tests {
         let run = Run::default();
         for claim in claims() {
             let found = claim.run(&run).unwrap();
-            println!("{}: {found:?}", claim.name);
             assert!(found.worst_share > 1e-6 && found.worst_share < 0.9, "{}: {found:?}", claim.name);
             for (fault, outcome) in claim.faults(&run) {
                 assert!(outcome.is_err(), "{} accepted {}", claim.name, fault.name);
