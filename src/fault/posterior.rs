@@ -5,7 +5,8 @@ use std::f64::consts::TAU;
 use super::{Erratum, Fault, Numbers, Origin, Severity};
 use crate::error::Result;
 use crate::posterior::{
-    Collection, Component, Moments, Posterior, Quadratic, posterior, quadratic, true_reverse, true_reverse_mixture,
+    Collection, Component, LogVarianceClip, Moments, Posterior, Quadratic, log_variance_clipped, posterior,
+    quadratic, true_reverse, true_reverse_mixture,
 };
 use crate::schedule::{Level, Schedule, Timestep, Transition};
 
@@ -202,6 +203,66 @@ pub fn single_precision_posterior(step: &Transition, x0: f64, xt: f64) -> Moment
     let total = 1.0 - t;
     let mean = s.sqrt() * beta / total * x0 as f32 + (1.0 - beta).sqrt() * (1.0 - s) / total * xt as f32;
     Moments { mean: f64::from(mean), var: f64::from((1.0 - s) / total * beta) }
+}
+
+/// −∞ left in.
+pub const LOG_VARIANCE_UNCLIPPED: Fault =
+    Fault {
+        name: "log_variance_unclipped", sentence: "ln β̃ of the first step is left at −∞", origin: Origin::Slip
+    };
+
+/// [`LOG_VARIANCE_UNCLIPPED`].
+///
+/// # Errors
+/// None.
+pub fn log_variance_unclipped(step: &Transition, _: &Transition, _: LogVarianceClip) -> Result<f64> {
+    Ok(Posterior::new(step).beta_tilde.ln())
+}
+
+/// ln σ for ln σ².
+pub const LOG_STD_FOR_LOG_VARIANCE: Fault = Fault {
+    name: "log_std_for_log_variance",
+    sentence: "the logarithm of the standard deviation is returned where that of the variance was meant",
+    origin: Origin::Shipped,
+};
+
+/// [`LOG_STD_FOR_LOG_VARIANCE`].
+///
+/// # Errors
+/// As the right one.
+pub fn log_std_for_log_variance(step: &Transition, second: &Transition, clip: LogVarianceClip) -> Result<f64> {
+    log_variance_clipped(step, second, clip).map(|log| 0.5 * log)
+}
+
+/// ln β for ln β̃.
+pub const LOG_BETA_FOR_LOG_BETA_TILDE: Fault = Fault {
+    name: "log_beta_for_log_beta_tilde",
+    sentence: "the log variance is ln β_t at every step where ln β̃_t was meant",
+    origin: Origin::Shipped,
+};
+
+/// [`LOG_BETA_FOR_LOG_BETA_TILDE`].
+///
+/// # Errors
+/// None.
+pub fn log_beta_for_log_beta_tilde(step: &Transition, _: &Transition, _: LogVarianceClip) -> Result<f64> {
+    Ok(step.beta().ln())
+}
+
+/// The first entry from β.
+pub const FIRST_LOG_VARIANCE_FROM_BETA: Fault = Fault {
+    name: "first_log_variance_from_beta",
+    sentence: "the first log variance is ln β_1 where ln β̃_2 or the floor was meant",
+    origin: Origin::Shipped,
+};
+
+/// [`FIRST_LOG_VARIANCE_FROM_BETA`].
+///
+/// # Errors
+/// As the right one.
+pub fn first_log_variance_from_beta(step: &Transition, second: &Transition, clip: LogVarianceClip) -> Result<f64> {
+    let variance = Posterior::new(step).beta_tilde;
+    if variance > 0.0 { log_variance_clipped(step, second, clip) } else { Ok(step.beta().ln()) }
 }
 
 /// The prior's precision taken at t.

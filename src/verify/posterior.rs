@@ -9,20 +9,33 @@ use crate::check::{Evidence, Outcome, Run, Tol, log_uniform, uniform};
 use crate::error::Result;
 use crate::fault::posterior as fault;
 use crate::posterior::{
-    Collection, Component, Moments, Quadratic, bayes_exponent, conditional_information, joint_covariance,
-    log_bayes_ratio, log_constant, log_density, posterior, quadratic, true_reverse, true_reverse_mixture,
+    Collection, Component, LogVarianceClip, Moments, Quadratic, bayes_exponent, conditional_information,
+    joint_covariance, log_bayes_ratio, log_constant, log_density, log_variance_clipped, posterior, quadratic,
+    true_reverse, true_reverse_mixture,
 };
 use crate::schedule::{Betas, Schedule, Timestep, Transition};
 
 const CHAPTER: &str = "posterior";
 
 type Scalar = fn(&Transition, f64, f64) -> Moments;
+type Clip = fn(&Transition, &Transition, LogVarianceClip) -> Result<f64>;
 type Square = fn(&Transition, f64, f64, Collection) -> Result<Quadratic>;
 type Density = fn(&Transition, &[f64], &[f64], &[f64]) -> f64;
 type Mixture = fn(&Transition, &[Component], f64) -> Vec<Component>;
 
 pub(super) fn claims() -> Vec<Claim> {
-    vec![bayes(), conditioning(), square(), density(), markov(), reverse(), mixture(), composition(), information()]
+    vec![
+        bayes(),
+        clipped(),
+        conditioning(),
+        square(),
+        density(),
+        markov(),
+        reverse(),
+        mixture(),
+        composition(),
+        information(),
+    ]
 }
 
 fn bayes() -> Claim {
@@ -50,6 +63,24 @@ fn bayes() -> Claim {
         .fault(fault::MINUS_X0, |run| over_bayes(run, fault::minus_x0))
         .fault(fault::POSTERIOR_STD_FOR_VAR, |run| over_bayes(run, fault::posterior_std_for_var))
         .fault(fault::SINGLE_PRECISION_POSTERIOR, |run| over_bayes(run, fault::single_precision_posterior))
+}
+
+fn clipped() -> Claim {
+    let method = Method::OtherPremises("recursion on the βs, precision addition");
+    let sentence = "ln β̃ is that of Bayes' rule, with −∞ at t = 1 replaced by ln β̃_2 or by the logarithm of a floor";
+    Claim::new("clipped_log_variance_follows_its_convention", CHAPTER, sentence, method, |run| {
+        clips(run, log_variance_clipped)
+    })
+    .row("A0.2", || {
+        let clip = LogVarianceClip::CopySecond;
+        let want = check::precision_addition(ddpm(2).beta(), prior(&at(2, 0.0, 0.0)), 0.0).var.ln();
+        let got = log_variance_clipped(&ddpm(1), &ddpm(2), clip).unwrap_or(f64::NAN);
+        Row { got, want, tol: Tol::rel(1e-14, "four roundings") }
+    })
+    .fault(fault::LOG_VARIANCE_UNCLIPPED, |run| clips(run, fault::log_variance_unclipped))
+    .fault(fault::LOG_STD_FOR_LOG_VARIANCE, |run| clips(run, fault::log_std_for_log_variance))
+    .fault(fault::LOG_BETA_FOR_LOG_BETA_TILDE, |run| clips(run, fault::log_beta_for_log_beta_tilde))
+    .fault(fault::FIRST_LOG_VARIANCE_FROM_BETA, |run| clips(run, fault::first_log_variance_from_beta))
 }
 
 fn conditioning() -> Claim {
@@ -365,6 +396,13 @@ fn over_bayes(run: &Run, f: Scalar) -> Outcome {
             let at = Point::new(schedule, t, uniform(*u, -3.0, 3.0), uniform(*v, -3.0, 3.0));
             all = all.and(check::equals_bayes(f, &at)?);
         }
+        // Transitions that skip times: to the last from every fourth part of the chain, the data included.
+        for quarter in 0..4 {
+            let (s, t) = (Timestep::new(schedule.len() * quarter / 4), schedule.last());
+            if s < t {
+                all = all.and(check::equals_bayes(f, &Point::far(schedule, s, t, 0.8, -1.3))?);
+            }
+        }
         Ok(all)
     })
 }
@@ -380,6 +418,18 @@ fn at_some_times(run: &Run, mut claim: impl FnMut(&Schedule, Timestep, [f64; 4])
         for t in times {
             let u = points.next().expect("a run has at least one point, and they cycle");
             all = all.and(claim(schedule, Timestep::new(t), u)?);
+        }
+        Ok(all)
+    })
+}
+
+fn clips(run: &Run, f: Clip) -> Outcome {
+    run.over_schedules(|schedule| {
+        let mut all = Evidence::none();
+        for t in (1..=schedule.len()).step_by(1 + schedule.len() / 16).filter(|_| schedule.len() >= 2) {
+            for clip in [LogVarianceClip::CopySecond, LogVarianceClip::Floor(1e-20)] {
+                all = all.and(check::log_variance_is_clipped(f, schedule, Timestep::new(t), clip)?);
+            }
         }
         Ok(all)
     })
@@ -457,7 +507,6 @@ fn informations(run: &Run, f: fn(&Transition, f64) -> f64) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::posterior::{LogVarianceClip, log_variance_clipped};
 
     #[test]
     fn posterior_claims_hold_and_reject_their_faults() {
@@ -487,15 +536,5 @@ mod tests {
                 assert!(tol.accepts(correct, numbers.listed.1), "{} correct: {correct}", erratum.id);
             }
         }
-    }
-
-    #[test]
-    fn the_first_log_variance_is_replaced_by_either_convention() {
-        let (first, second) = (ddpm(1), ddpm(2));
-        let copied = log_variance_clipped(&first, &second, LogVarianceClip::CopySecond).unwrap();
-        assert!((copied - posterior(&second, 0.0, 0.0).var.ln()).abs() < 1e-14);
-        let floored = log_variance_clipped(&first, &second, LogVarianceClip::Floor(1e-20)).unwrap();
-        assert!((floored - 1e-20f64.ln()).abs() < 1e-14);
-        assert!(log_variance_clipped(&first, &second, LogVarianceClip::Floor(0.0)).is_err());
     }
 }
