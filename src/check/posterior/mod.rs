@@ -7,7 +7,7 @@ use std::f64::consts::TAU;
 use nalgebra::{DMatrix, DVector};
 
 use crate::error::Result;
-use crate::posterior::{Collection, Moments, Quadratic};
+use crate::posterior::{Collection, LogVarianceClip, Moments, Quadratic};
 use crate::schedule::{Schedule, Timestep, Transition};
 
 use super::{Mismatch, Outcome, Tol, Trial};
@@ -15,10 +15,13 @@ use super::{Mismatch, Outcome, Tol, Trial};
 pub(crate) use reverse::divergences;
 pub use reverse::{information_is_the_difference, mixture_reverses, reverse_composes, reverse_equals_bayes};
 
-/// Where a claim on the posterior is tried: the transition t − 1 → t of a chain, x₀ and x_t.
+/// Where a claim on the posterior is tried: a transition of a chain, t − 1 → t as a rule, x₀ and x_t.
 #[derive(Clone, Debug)]
 pub struct Point {
+    /// The βs up to s, then that of the transition.
     betas: Vec<f64>,
+    /// How many steps of the chain are behind x_t.
+    steps: usize,
     transition: Transition,
     x0: f64,
     xt: f64,
@@ -32,7 +35,19 @@ impl Point {
     #[must_use]
     pub fn new(schedule: &Schedule, t: Timestep, x0: f64, xt: f64) -> Self {
         let betas = schedule.betas().as_slice()[..t.get()].to_vec();
-        Self { betas, transition: schedule.step(t), x0, xt }
+        Self { betas, steps: t.get(), transition: schedule.step(t), x0, xt }
+    }
+
+    /// The same for a transition s → t that skips times: the variance its steps accumulate takes the place of β_t.
+    ///
+    /// # Panics
+    /// Unless s < t ≤ T.
+    #[must_use]
+    pub fn far(schedule: &Schedule, s: Timestep, t: Timestep, x0: f64, xt: f64) -> Self {
+        let (before, between) = schedule.betas().as_slice()[..t.get()].split_at(s.get());
+        let beta = between.iter().fold(0.0, |v, b| (1.0 - b) * v + b);
+        let betas = before.iter().copied().chain([beta]).collect();
+        Self { betas, steps: t.get(), transition: schedule.transition(s, t), x0, xt }
     }
 
     /// The point where x_t is what x₀ and a noise of the given size (in standard deviations) lead to.
@@ -53,10 +68,15 @@ impl Point {
         Self { xt, ..self }
     }
 
-    /// t.
+    /// t, counting a transition that skips times as one step.
     #[must_use]
     pub const fn t(&self) -> usize {
         self.betas.len()
+    }
+
+    /// Steps behind x_t, each of which rounds.
+    pub(crate) const fn steps(&self) -> f64 {
+        self.steps as f64
     }
 
     /// The transition t − 1 → t, as the code under test is given it.
@@ -120,7 +140,7 @@ pub fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) ->
     let precision = (1.0 - beta) / beta + 1.0 / v;
     let var = 1.0 / precision;
     let (from_xt, from_x0) = (var * (1.0 - beta).sqrt() * xt / beta, var * m * x0 / v);
-    let steps = at.t() as f64;
+    let steps = at.steps();
     let rounding = (8.0 + 2.0 * steps) * f64::EPSILON;
     let scale = from_xt.abs() + from_x0.abs();
     trial.close(
@@ -132,6 +152,39 @@ pub fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) ->
     )?;
     let tol = Tol::abs(rounding * scale, "2t + 8 roundings of the summed magnitudes");
     trial.close("posterior mean", got.mean, from_xt + from_x0, tol, place)?;
+    Ok(trial.evidence())
+}
+
+/// The logarithm of the posterior variance is that of Bayes' rule; at t = 1, where it is −∞, it is ln β̃_2 or ln of the floor.
+///
+/// `f` is given the transition to t, the transition to the second time, and the convention. Method: recursion and
+/// precision addition. T ≥ 2. Ledger A0.2, B8.
+///
+/// # Errors
+/// The mismatch found.
+///
+/// # Panics
+/// If t is not one of 1 … T, or T = 1.
+pub fn log_variance_is_clipped(
+    f: impl Fn(&Transition, &Transition, LogVarianceClip) -> Result<f64>,
+    schedule: &Schedule,
+    t: Timestep,
+    clip: LogVarianceClip,
+) -> Outcome {
+    let second = Timestep::new(2);
+    let log_var = |t: Timestep| {
+        let (beta, _, v) = Point::new(schedule, t, 0.0, 0.0).parts();
+        precision_addition(beta, Moments { mean: 0.0, var: v }, 0.0).var.ln()
+    };
+    let want = match clip {
+        LogVarianceClip::CopySecond => log_var(t.max(second)),
+        LogVarianceClip::Floor(floor) => log_var(t).max(floor.ln()),
+    };
+    let place = || format!("t = {}, {clip:?}", t.get());
+    let got = f(&schedule.step(t), &schedule.step(second), clip).map_err(|_| failure("log variance", &place()))?;
+    let tol = Tol::abs((2.0 * t.get() as f64 + 40.0) * f64::EPSILON, "2t + 8 roundings of the variance, one of ln");
+    let mut trial = Trial::new();
+    trial.close("log variance", got, want, tol, place)?;
     Ok(trial.evidence())
 }
 
@@ -159,7 +212,7 @@ pub fn equals_conditioning(
     let spread = (m * m * most + v) / (v * beta / var).max(f64::MIN_POSITIVE);
     let size = x0.iter().chain(xt).fold(0.0, |a: f64, b| a.max(b.abs()));
     let reason = "roundings of an LU solve times the condition of cov(x0, xt)";
-    let rounding = (at.t() as f64 + 32.0) * f64::EPSILON;
+    let rounding = (at.steps() + 32.0) * f64::EPSILON;
     let mut trial = Trial::new();
     for i in 0..x0.len() {
         let got = f(&at.transition, x0[i], xt[i]);
@@ -229,7 +282,7 @@ pub fn quadratic_interpolates(
     let magnitude = (xt.abs() + 1.0).powi(2) / beta
         + (1.0 + (m * x0).abs()).powi(2) / v
         + (xt.abs() + (factor * x0).abs()).powi(2) / var;
-    let rounding = (2.0 * at.t() as f64 + 16.0) * f64::EPSILON;
+    let rounding = (2.0 * at.steps() + 16.0) * f64::EPSILON;
     // α − α ᾱ_s + 1 − α is rounded at the size of 1 before it is divided.
     let lost = if line == Collection::Expanded { 4.0 * f64::EPSILON / (beta * v) } else { 0.0 };
     let size = (1.0 + m * x0.abs() + xt.abs()).powi(2);
@@ -287,7 +340,7 @@ pub fn density_is_the_joint_over_the_given(
     let (x0s, xts) = (vec![*x0; xs.len()], vec![*xt; xs.len()]);
     let want: f64 = xs.iter().map(|&xs| log_ratio(at, xs)).sum();
     let size: f64 = xs.iter().map(|&xs| log_ratio_size(at, xs)).sum();
-    let rounding = (2.0 * at.t() as f64 + 32.0) * f64::EPSILON;
+    let rounding = (2.0 * at.steps() + 32.0) * f64::EPSILON;
     let tol = Tol::abs(rounding * size, "2t + 32 roundings of the summed squares and logarithms");
     trial.close("log density", f(transition, &x0s, &xts, &xs), want, tol, place)?;
 
@@ -353,7 +406,7 @@ pub fn is_markov(f: impl Fn(&Transition, f64) -> [[f64; 3]; 3], at: &Point, data
         [m * data_var, var_s, root * var_s],
         [m * root * data_var, root * var_s, (1.0 - beta) * var_s + beta],
     ];
-    let rounding = (2.0 * at.t() as f64 + 8.0) * f64::EPSILON;
+    let rounding = (2.0 * at.steps() + 8.0) * f64::EPSILON;
     let tol = Tol::abs(rounding * (data_var + 1.0), "2t + 8 roundings in the recursion");
     let mut trial = Trial::new();
     for (i, (got, want)) in got.iter().zip(&want).enumerate() {

@@ -20,7 +20,7 @@ use crate::schedule::{Schedule, Timestep, Transition};
 pub fn reverse_equals_bayes(f: impl Fn(&Transition, Moments, f64) -> Moments, at: &Point, data: Moments) -> Outcome {
     let got = f(at.transition(), data, at.xt());
     let (prior, want) = reverse(at, data);
-    let rounding = (2.0 * at.t() as f64 + 24.0) * f64::EPSILON;
+    let rounding = (2.0 * at.steps() + 24.0) * f64::EPSILON;
     let parts = want.var * (at.xt().abs() / at.parts().0 + prior.mean.abs() / prior.var) + prior.mean.abs();
     let reason = "2t + 24 roundings of the summed magnitudes";
     let mut trial = Trial::new();
@@ -72,7 +72,7 @@ pub fn mixture_reverses(
     // Densities of width w at x round to ε x/w of themselves.
     let width = beta.sqrt();
     let tol = Tol::abs(
-        peak * (1e-12 + (4.0 * at.t() as f64 + 64.0) * f64::EPSILON * (1.0 + at.xt().abs()) / width),
+        peak * (1e-12 + (4.0 * at.steps() + 64.0) * f64::EPSILON * (1.0 + at.xt().abs()) / width),
         "rounding of x against the width of the kernel; quadrature error below 1e-12",
     );
     let mut trial = Trial::new();
@@ -153,7 +153,7 @@ pub fn information_is_the_difference(
     model: Moments,
 ) -> Outcome {
     let (known, unknown, size) = divergences(at, data, model);
-    let rounding = (4.0 * at.t() as f64 + 64.0) * f64::EPSILON;
+    let rounding = (4.0 * at.steps() + 64.0) * f64::EPSILON;
     let tol = Tol::abs(rounding * size, "4t + 64 roundings of the two divergences that are subtracted");
     let mut trial = Trial::new();
     trial.close("information", f(at.transition(), data.var), known - unknown, tol, || at.place())?;

@@ -32,7 +32,7 @@ pub fn evidence_is_the_integral(
     model: &FactorModel,
     x: ArrayView1<'_, f64>,
 ) -> Outcome {
-    let tol = Tol::abs(1e-12 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
+    let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
     let mut trial = Trial::new();
     let place = || format!("{model:?}, x = {x:?}");
     let got = accepted(f(model, x), "log evidence", &place)?;
@@ -55,22 +55,22 @@ pub fn posterior_is_the_conditional(
     let place = || format!("{model:?}, x = {x:?}");
     let got = accepted(f(model, x), "posterior", &place)?;
     let (mean, cov) = conditional(model, x);
-    let reason = "an LU solve of the covariance of x, of condition below 1e4";
+    let reason = "an LU solve of the covariance of x, of condition below 50";
     let mut trial = Trial::new();
     for i in 0..model.latents() {
-        trial.close("posterior mean", got.mean()[i], mean[i], Tol::new(1e-11, 1e-11, reason), place)?;
+        trial.close("posterior mean", got.mean()[i], mean[i], Tol::new(1e-13, 1e-13, reason), place)?;
         for j in 0..model.latents() {
             trial.close(
                 "posterior covariance",
                 got.cov()[[i, j]],
                 cov[(i, j)],
-                Tol::new(1e-11, 1e-11, reason),
+                Tol::new(1e-13, 1e-13, reason),
                 place,
             )?;
         }
     }
     let ratio = log_joint(model, x, &vector(z)) - accepted(got.log_density(z), "posterior density", &place)?;
-    let tol = Tol::abs(1e-11 * (1.0 + log_size(model, x)), "rounding of the residuals over the noise variance");
+    let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "rounding of the residuals over the noise variance");
     trial.close("joint over posterior", ratio, log_evidence(model, x), tol, place)?;
     Ok(trial.evidence())
 }
@@ -95,7 +95,7 @@ pub fn bound_is_the_mean_log_weight(
     let got = accepted(f(model, x, q), "bound", &place)?;
     trial.close("bound", got, mean_log_weight_under(model, x, q), tol, place)?;
     let evidence = log_evidence(model, x);
-    let tol = Tol::abs(1e-11 * size, "as the evidence by integration and the posterior by an LU solve");
+    let tol = Tol::abs(1e-13 * size, "as the evidence by integration and the posterior by an LU solve");
     trial.at_most("bound against evidence", got, evidence, tol, place)?;
     trial.close("gap", evidence - got, gap(model, x, q), tol, place)?;
     let (mean, cov) = conditional(model, x);
@@ -215,7 +215,7 @@ pub fn importance_mean_is_the_evidence(
     quantiles: u32,
 ) -> Outcome {
     let place = || format!("{model:?}, x = {x:?}, {quantiles} quantiles");
-    let tol = Tol::abs(1e-11 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
+    let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
     let mut trial = Trial::new();
     let weights = logistic_log_weights(model, x, quantiles, 0.0);
     let got = accepted(f(weights.view()), "importance-weighted bound", &place)?;

@@ -1,15 +1,29 @@
 //! Known wrong formulas of latent variable models and of maximum likelihood.
 
+mod hierarchy;
+mod likelihood;
+
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use super::{Erratum, Fault, Numbers, Origin, Severity};
 use crate::error::Result;
-use crate::gaussian::{Gaussian, kl_full, log_density};
+use crate::gaussian::{Gaussian, kl_full};
 use crate::posterior::Moments;
-use crate::vae::{
-    EncoderGradient, FactorModel, Hierarchy, cross_entropy, gaussian_mle, mean_log_likelihood,
-    negative_log_likelihood,
+use crate::vae::{EncoderGradient, FactorModel, cross_entropy};
+
+pub use hierarchy::{
+    BOUND_ALONG_THE_MEANS, ENCODER_AS_DECODER, ENTROPY_LEFT_OUT, JOINT_WITHOUT_PRIOR, LARGEST_WEIGHT,
+    LEVELS_REVERSED, MARGINAL_ENCODERS, MEAN_OF_LOG_WEIGHTS, SUM_OF_WEIGHTS, bound_along_the_means,
+    encoder_as_decoder, entropy_left_out, joint_without_prior, largest_weight, levels_reversed, marginal_encoders,
+    mean_of_log_weights, sum_of_weights,
+};
+pub use likelihood::{
+    CROSS_ENTROPY_REVERSED, DATA_SPREAD_FORGOTTEN, ENTROPY_OF_THE_MODEL, LIKELIHOOD_MINIMISED,
+    LOG_VARIANCE_WITHOUT_HALF, SECOND_MOMENT_FOR_VARIANCE, STD_ESTIMATE_FOR_VARIANCE, TWO_PI_FORGOTTEN,
+    VARIANCE_WITH_N_MINUS_ONE, cross_entropy_reversed, data_spread_forgotten, entropy_of_the_model,
+    likelihood_minimised, log_variance_without_half, second_moment_for_variance, std_estimate_for_variance,
+    two_pi_forgotten, variance_with_n_minus_one,
 };
 
 /// Errata of the source documents that belong here.
@@ -332,273 +346,4 @@ pub fn posterior_spread_forgotten(model: &FactorModel, data: ArrayView2<'_, f64>
     let fitted = cross * inverse;
     let loading = Array2::from_shape_fn((d, k), |(i, j)| fitted[(i, j)]);
     FactorModel::new(loading.view(), right.offset().view(), right.noise_var())
-}
-
-/// 1/k forgotten.
-pub const SUM_OF_WEIGHTS: Fault = Fault {
-    name: "sum_of_weights",
-    sentence: "the importance-weighted bound is the logarithm of the sum of the weights where it is that of their mean",
-    origin: Origin::Slip,
-};
-
-/// [`SUM_OF_WEIGHTS`].
-///
-/// # Errors
-/// As the right one.
-pub fn sum_of_weights(log_weights: ArrayView1<'_, f64>) -> Result<f64> {
-    Ok(crate::vae::importance_weighted_bound(log_weights)? + (log_weights.len() as f64).ln())
-}
-
-/// Jensen on the wrong side.
-pub const MEAN_OF_LOG_WEIGHTS: Fault = Fault {
-    name: "mean_of_log_weights",
-    sentence: "the importance-weighted bound is the mean of the logarithms: it does not rise with the number of samples",
-    origin: Origin::Slip,
-};
-
-/// [`MEAN_OF_LOG_WEIGHTS`].
-///
-/// # Errors
-/// None.
-pub fn mean_of_log_weights(log_weights: ArrayView1<'_, f64>) -> Result<f64> {
-    Ok(log_weights.sum() / log_weights.len() as f64)
-}
-
-/// The largest weight alone.
-pub const LARGEST_WEIGHT: Fault = Fault {
-    name: "largest_weight",
-    sentence: "the importance-weighted bound is the largest log weight: the subtracted maximum is all that is left",
-    origin: Origin::Slip,
-};
-
-/// [`LARGEST_WEIGHT`].
-///
-/// # Errors
-/// None.
-pub fn largest_weight(log_weights: ArrayView1<'_, f64>) -> Result<f64> {
-    Ok(log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max))
-}
-
-/// p(z_T) forgotten.
-pub const JOINT_WITHOUT_PRIOR: Fault = Fault {
-    name: "joint_without_prior",
-    sentence: "the joint of a hierarchy lacks the prior of its last level",
-    origin: Origin::Slip,
-};
-
-/// [`JOINT_WITHOUT_PRIOR`].
-///
-/// # Errors
-/// As the right one.
-pub fn joint_without_prior(model: &Hierarchy, x: f64, z: ArrayView1<'_, f64>) -> Result<f64> {
-    let prior = log_density(Moments { mean: 0.0, var: 1.0 }, z[z.len() - 1]);
-    Ok(model.log_joint(x, z)? - prior)
-}
-
-/// Levels in reverse.
-pub const LEVELS_REVERSED: Fault = Fault {
-    name: "levels_reversed",
-    sentence: "the latents are paired with the decoders in the opposite order",
-    origin: Origin::Slip,
-};
-
-/// [`LEVELS_REVERSED`].
-///
-/// # Errors
-/// As the right one.
-pub fn levels_reversed(model: &Hierarchy, x: f64, z: ArrayView1<'_, f64>) -> Result<f64> {
-    let z: Array1<f64> = z.iter().rev().copied().collect();
-    // With one level there is nothing to reverse; the order of x and z is then exchanged.
-    if z.len() == 1 { model.log_joint(z[0], ArrayView1::from(&[x])) } else { model.log_joint(x, z.view()) }
-}
-
-/// The encoder as decoder.
-pub const ENCODER_AS_DECODER: Fault = Fault {
-    name: "encoder_as_decoder",
-    sentence: "the kernels of the encoder are used where those of the decoder were meant",
-    origin: Origin::Slip,
-};
-
-/// [`ENCODER_AS_DECODER`].
-///
-/// # Errors
-/// As the right one.
-pub fn encoder_as_decoder(model: &Hierarchy, x: f64, z: ArrayView1<'_, f64>) -> Result<f64> {
-    Hierarchy::new(model.encoders().to_vec(), model.encoders().to_vec())?.log_joint(x, z)
-}
-
-/// Marginal encoders in the entropy.
-pub const MARGINAL_ENCODERS: Fault = Fault {
-    name: "marginal_encoders",
-    sentence: "the bound of a hierarchy has q(z_t | x) where q(z_t | z_{t−1}) was meant",
-    origin: Origin::Slip,
-};
-
-/// [`MARGINAL_ENCODERS`].
-#[must_use]
-pub fn marginal_encoders(model: &Hierarchy, x: f64) -> f64 {
-    let entropy = |var: f64| 0.5 * (var.ln());
-    let laws = model.encoded(x);
-    let change = |(t, kernel): (usize, &crate::vae::Kernel)| entropy(laws[t + 1].var) - entropy(kernel.var);
-    // The first level's conditional is its marginal; with one level the variance is taken for a standard deviation.
-    let extra: f64 = model.encoders().iter().enumerate().map(change).sum();
-    if model.depth() == 1 { model.elbo(x) + entropy(laws[1].var) } else { model.elbo(x) + extra }
-}
-
-/// Encoder's terms left out.
-pub const ENTROPY_LEFT_OUT: Fault = Fault {
-    name: "entropy_left_out",
-    sentence: "the bound of a hierarchy lacks −E ln q: what is left is the energy",
-    origin: Origin::Slip,
-};
-
-/// [`ENTROPY_LEFT_OUT`].
-#[must_use]
-pub fn entropy_left_out(model: &Hierarchy, x: f64) -> f64 {
-    let entropy = |k: &crate::vae::Kernel| 0.5 * (std::f64::consts::TAU * std::f64::consts::E * k.var).ln();
-    model.elbo(x) - model.encoders().iter().map(entropy).sum::<f64>()
-}
-
-/// The path of means.
-pub const BOUND_ALONG_THE_MEANS: Fault = Fault {
-    name: "bound_along_the_means",
-    sentence: "the bound of a hierarchy is evaluated along the noise-free path where it is an average over paths",
-    origin: Origin::Slip,
-};
-
-/// [`BOUND_ALONG_THE_MEANS`].
-#[must_use]
-pub fn bound_along_the_means(model: &Hierarchy, x: f64) -> f64 {
-    let path: Array1<f64> = model.encoded(x).iter().skip(1).map(|law| law.mean).collect();
-    model.log_weight(x, path.view()).unwrap_or(f64::NAN)
-}
-
-/// n − 1.
-pub const VARIANCE_WITH_N_MINUS_ONE: Fault = Fault {
-    name: "variance_with_n_minus_one",
-    sentence: "the estimate divides by n − 1: unbiased, but not where the likelihood is highest",
-    origin: Origin::Slip,
-};
-
-/// [`VARIANCE_WITH_N_MINUS_ONE`].
-///
-/// # Errors
-/// As the right one.
-pub fn variance_with_n_minus_one(data: ArrayView1<'_, f64>) -> Result<Moments> {
-    let n = data.len() as f64;
-    gaussian_mle(data).map(|right| Moments { var: right.var * n / (n - 1.0), ..right })
-}
-
-/// σ for σ².
-pub const STD_ESTIMATE_FOR_VARIANCE: Fault = Fault {
-    name: "std_estimate_for_variance",
-    sentence: "the estimate of the standard deviation is returned where the variance was meant",
-    origin: Origin::Slip,
-};
-
-/// [`STD_ESTIMATE_FOR_VARIANCE`].
-///
-/// # Errors
-/// As the right one.
-pub fn std_estimate_for_variance(data: ArrayView1<'_, f64>) -> Result<Moments> {
-    gaussian_mle(data).map(|right| Moments { var: right.var.sqrt(), ..right })
-}
-
-/// Second moment for variance.
-pub const SECOND_MOMENT_FOR_VARIANCE: Fault = Fault {
-    name: "second_moment_for_variance",
-    sentence: "the estimate of the variance is the mean square: the mean is not subtracted",
-    origin: Origin::Slip,
-};
-
-/// [`SECOND_MOMENT_FOR_VARIANCE`].
-///
-/// # Errors
-/// As the right one.
-pub fn second_moment_for_variance(data: ArrayView1<'_, f64>) -> Result<Moments> {
-    gaussian_mle(data).map(|right| Moments { var: right.var + right.mean * right.mean, ..right })
-}
-
-/// The negative log likelihood maximised.
-pub const LIKELIHOOD_MINIMISED: Fault = Fault {
-    name: "likelihood_minimised",
-    sentence: "what training minimises is the log likelihood: the same as maximising the negative one",
-    origin: Origin::Erratum("E0.3"),
-};
-
-/// [`LIKELIHOOD_MINIMISED`].
-///
-/// # Errors
-/// As the right one.
-pub fn likelihood_minimised(data: ArrayView1<'_, f64>, model: Moments) -> Result<f64> {
-    mean_log_likelihood(data, model)
-}
-
-/// ln σ² without its half.
-pub const LOG_VARIANCE_WITHOUT_HALF: Fault = Fault {
-    name: "log_variance_without_half",
-    sentence: "the negative log likelihood has ln σ² where ½ ln σ² was meant",
-    origin: Origin::Slip,
-};
-
-/// [`LOG_VARIANCE_WITHOUT_HALF`].
-///
-/// # Errors
-/// As the right one.
-pub fn log_variance_without_half(data: ArrayView1<'_, f64>, model: Moments) -> Result<f64> {
-    Ok(negative_log_likelihood(data, model)? + 0.5 * model.var.ln())
-}
-
-/// 2π forgotten.
-pub const TWO_PI_FORGOTTEN: Fault = Fault {
-    name: "two_pi_forgotten",
-    sentence: "the negative log likelihood lacks ½ ln 2π: right for training, wrong as a number of nats",
-    origin: Origin::Shipped,
-};
-
-/// [`TWO_PI_FORGOTTEN`].
-///
-/// # Errors
-/// As the right one.
-pub fn two_pi_forgotten(data: ArrayView1<'_, f64>, model: Moments) -> Result<f64> {
-    Ok(negative_log_likelihood(data, model)? - 0.5 * std::f64::consts::TAU.ln())
-}
-
-/// The spread of the data forgotten.
-pub const DATA_SPREAD_FORGOTTEN: Fault = Fault {
-    name: "data_spread_forgotten",
-    sentence: "the cross-entropy is taken at the mean of the data",
-    origin: Origin::Slip,
-};
-
-/// [`DATA_SPREAD_FORGOTTEN`].
-#[must_use]
-pub fn data_spread_forgotten(data: Moments, model: Moments) -> f64 {
-    cross_entropy(Moments { var: 0.0, ..data }, model)
-}
-
-/// Arguments exchanged.
-pub const CROSS_ENTROPY_REVERSED: Fault = Fault {
-    name: "cross_entropy_reversed",
-    sentence: "data and model are exchanged in the cross-entropy",
-    origin: Origin::Slip,
-};
-
-/// [`CROSS_ENTROPY_REVERSED`].
-#[must_use]
-pub fn cross_entropy_reversed(data: Moments, model: Moments) -> f64 {
-    cross_entropy(model, data)
-}
-
-/// Entropy for cross-entropy.
-pub const ENTROPY_OF_THE_MODEL: Fault = Fault {
-    name: "entropy_of_the_model",
-    sentence: "the cross-entropy is the model's own entropy: the data are not looked at",
-    origin: Origin::Slip,
-};
-
-/// [`ENTROPY_OF_THE_MODEL`].
-#[must_use]
-pub fn entropy_of_the_model(_: Moments, model: Moments) -> f64 {
-    cross_entropy(model, model)
 }
