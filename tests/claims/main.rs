@@ -3,7 +3,11 @@
 use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
 
+mod elbo;
+mod prediction;
 mod schedule;
+mod training;
+mod weight;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
 fn holds(outcome: Outcome) -> Result<(), TestCaseError> {
