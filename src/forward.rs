@@ -28,9 +28,6 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel that changes nothing.
-    pub const IDENTITY: Self = Self { scale: 1.0, var: 0.0 };
-
     /// `q(x_t | x_s) = N(√α x_s, β I)`; neighbouring times give α_t and β_t.
     ///
     /// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (2); ledger S0.04, S0.07, S1.21, S2.08, S3.06, S0.16.

@@ -46,3 +46,8 @@ pub mod verify;
 
 pub use error::{Error, Result};
 pub use schedule::{Betas, Level, Schedule, Timestep, Transition};
+
+/// The README's examples, compiled with the tests.
+#[cfg(all(doctest, feature = "cli", feature = "fixture"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

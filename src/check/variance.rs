@@ -1,1 +1,461 @@
-//! Claims of the chapter `variance`.
+//! Claims on the reverse variance: optimal, bounded, learned, and what a wrong choice costs.
+
+use std::f64::consts::PI;
+
+use crate::error::Result;
+use crate::posterior::Moments;
+use crate::schedule::{Betas, Level, Schedule, Timestep, Transition};
+use crate::variance::{Bounds, LearnedRange};
+
+use super::{Outcome, Tol, Trial};
+
+/// Where a claim is tried: the last transition of a chain of βs.
+#[derive(Clone, Debug)]
+pub struct Point {
+    betas: Vec<f64>,
+    step: Transition,
+}
+
+impl Point {
+    /// The transition t − 1 → t of a schedule.
+    ///
+    /// # Panics
+    /// If t is not one of 1 … T.
+    #[must_use]
+    pub fn new(schedule: &Schedule, t: Timestep) -> Self {
+        Self { betas: schedule.betas().as_slice()[..t.get()].to_vec(), step: schedule.step(t) }
+    }
+
+    /// Variance of x_{t−1} given x_t for Gaussian data: the Schur complement of their joint covariance.
+    ///
+    /// ```text
+    /// V ← (1 − β) V + β up to t − 1        V − (√α V)²/(α V + β) = V β/(α V + β)
+    /// ```
+    #[must_use]
+    pub fn schur_complement(&self, data_var: f64) -> f64 {
+        let (&beta, earlier) = self.betas.split_last().expect("a point has t ≥ 1");
+        let var = earlier.iter().fold(data_var, |v, b| (1.0 - b) * v + b);
+        var * beta / ((1.0 - beta) * var + beta)
+    }
+
+    fn rounding(&self) -> f64 {
+        (8.0 + 2.0 * self.betas.len() as f64) * f64::EPSILON
+    }
+
+    fn tol(&self) -> Tol {
+        let beta = self.step.beta();
+        let abs = 4.0 * f64::EPSILON * beta / self.step.alpha();
+        Tol::new(abs, self.rounding(), "2t + 8 roundings in the recursion, a difference on the scale of β")
+    }
+
+    fn place(&self) -> String {
+        format!("t = {}", self.betas.len())
+    }
+}
+
+/// For Gaussian data of variance v the reverse variance is the Schur complement of (x_{t−1}, x_t).
+///
+/// Method: recursion on the βs. Ledger S2.25, S3.48–S3.50, A3.1.
+///
+/// # Errors
+/// The mismatch found.
+pub fn equals_schur_complement(f: impl Fn(&Transition, f64) -> Result<f64>, at: &Point, data_var: f64) -> Outcome {
+    let mut trial = Trial::new();
+    let got = f(&at.step, data_var).unwrap_or(f64::NAN);
+    let place = || format!("{}, data variance {data_var}", at.place());
+    trial.close("reverse variance", got, at.schur_complement(data_var), at.tol(), place)?;
+    Ok(trial.evidence())
+}
+
+/// Bounds for data of unit variance are attained: the lower by a single point, the upper by N(0, 1), and they are
+/// apart from t = 2 on.
+///
+/// Method: recursion on the βs. Ledger S3.48, S3.51.
+///
+/// # Errors
+/// The mismatch found.
+pub fn bounds_are_attained(f: impl Fn(&Transition) -> Result<Bounds>, at: &Point) -> Outcome {
+    let mut trial = Trial::new();
+    let got = f(&at.step).unwrap_or(Bounds { low: f64::NAN, high: f64::NAN });
+    trial.close("lower bound", got.low, at.schur_complement(0.0), at.tol(), || at.place())?;
+    trial.close("upper bound", got.high, at.schur_complement(1.0), at.tol(), || at.place())?;
+    let order = if got.low < got.high { 1.0 } else { 0.0 };
+    trial.close("lower < upper", order, 1.0, Tol::exact(), || at.place())?;
+    Ok(trial.evidence())
+}
+
+/// At v = k/8 the learned variance is the weighted geometric mean of β and β̃: `var⁸ = βᵏ β̃⁸⁻ᵏ`.
+///
+/// Method: integer powers of β and of the recursion's β̃; neither exp nor ln. Needs t ≥ 2. Ledger B8.
+///
+/// # Errors
+/// The mismatch found.
+pub fn learned_range_is_geometric(f: impl Fn(&LearnedRange, f64) -> f64, at: &Point) -> Outcome {
+    let (beta, beta_tilde) = (at.step.beta(), at.schur_complement(0.0));
+    let range = LearnedRange { log_low: beta_tilde.ln(), log_high: beta.ln() };
+    let mut trial = Trial::new();
+    for k in -1..=9 {
+        let got = (f(&range, f64::from(k) / 8.0) / beta).powi(8);
+        let want = (beta_tilde / beta).powi(8 - k);
+        let logs = range.log_low.abs().max(range.log_high.abs());
+        let tol = Tol::roundings(8.0 * (4.0 + 2.0 * logs), 1.0, "exp of a rounded logarithm, to the 8th power");
+        trial.close("(variance/β)⁸", got, want, tol, || format!("{}, v = {k}/8", at.place()))?;
+    }
+    Ok(trial.evidence())
+}
+
+/// Summed over t ≥ 2, the cost of a variance is the difference of two exact variational bounds on N(0, s) data.
+///
+/// `choice` gives σ² for a transition, `cost` what it costs there against the optimum. The bounds are expectations
+/// of −ln p_θ(x_{t−1} | x_t) under the joint Gaussian, from recursion on the βs: ½ ln 2πσ² + V/2σ² with V the Schur
+/// complement. Ledger S3.52.
+///
+/// # Errors
+/// The mismatch found.
+pub fn cost_is_vlb_difference(
+    cost: impl Fn(f64, f64) -> Result<f64>,
+    choice: impl Fn(&Transition) -> f64,
+    schedule: &Schedule,
+    data_var: f64,
+) -> Outcome {
+    let mut trial = Trial::new();
+    let (mut got, mut want, mut scale) = (0.0, 0.0, 0.0);
+    for t in schedule.timesteps().skip(1) {
+        let at = Point::new(schedule, t);
+        let (var, optimal) = (choice(&at.step), at.schur_complement(data_var));
+        let term = |var: f64| 0.5 * ((2.0 * PI * var).ln() + optimal / var);
+        got += cost(var, optimal).unwrap_or(f64::NAN);
+        want += term(var) - term(optimal);
+        scale += term(var).abs() + term(optimal).abs();
+        let tol = Tol::abs(16.0 * f64::EPSILON * scale, "roundings of the summed terms");
+        trial
+            .close("cost of the variance", got, want, tol, || format!("{}, data variance {data_var}", at.place()))?;
+    }
+    if schedule.len() == 1 {
+        trial.close("cost of no steps", got, 0.0, Tol::exact(), || "T = 1".into())?;
+    }
+    Ok(trial.evidence())
+}
+
+/// Data on the line, given by its density.
+#[derive(Clone, Copy, Debug)]
+pub struct Data {
+    /// Density; need not be normalised.
+    pub density: fn(f64) -> f64,
+    /// It is negligible outside [−reach, reach].
+    pub reach: f64,
+    /// Standard deviation of its narrowest feature.
+    pub detail: f64,
+}
+
+/// What is known of x_s and x₀ once x_t is seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Given {
+    /// q(x_t).
+    pub density: f64,
+    /// x_s given x_t.
+    pub xs: Moments,
+    /// x₀ given x_t.
+    pub x0: Moments,
+    /// ∇ log q(x_t).
+    pub score: f64,
+    /// Entropy of x_s given x_t, nat.
+    pub entropy: f64,
+}
+
+/// Means of [`Given`] over x_t.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Averages {
+    /// E Var(x_s | x_t).
+    pub xs_var: f64,
+    /// E Var(x₀ | x_t).
+    pub x0_var: f64,
+    /// E (∇ log q(x_t))².
+    pub score_power: f64,
+    /// h(x_s | x_t), nat.
+    pub entropy: f64,
+}
+
+/// The joint law of x₀, x_s and x_t for data on the line, by the trapezoid rule alone (no conjugacy).
+#[derive(Clone, Debug)]
+pub struct Reverse {
+    /// The transition s → t.
+    pub step: Transition,
+    signal_t: f64,
+    noise_t: f64,
+    alpha: f64,
+    beta: f64,
+    /// Nodes and masses of x₀.
+    x0: Vec<[f64; 2]>,
+    /// Nodes and masses of x_s.
+    xs: Vec<[f64; 2]>,
+    width: f64,
+}
+
+impl Reverse {
+    /// The transition from the last but one to the last of the βs.
+    ///
+    /// # Panics
+    /// If the βs are no valid schedule.
+    #[must_use]
+    pub fn of_chain(betas: &[f64], data: &Data) -> Self {
+        let schedule = Schedule::new(Betas::new(betas.to_vec()).expect("βs in (0, 1)"));
+        let (&beta, earlier) = betas.split_last().expect("at least one β");
+        let kept = earlier.iter().fold(1.0, |kept, b| kept * (1.0 - b));
+        let noise = earlier.iter().fold(0.0, |v, b| (1.0 - b) * v + b);
+        Self::new(schedule.step(schedule.last()), kept, noise, beta, data)
+    }
+
+    /// The transition with noise β from the level ᾱ_s.
+    ///
+    /// # Panics
+    /// Unless ᾱ_s and β are in (0, 1).
+    #[must_use]
+    pub fn at_level(alpha_bar: f64, beta: f64, data: &Data) -> Self {
+        let level = |kept| Level::from_alpha_bar(kept).expect("in (0, 1)");
+        let step = Transition::between(level(alpha_bar), level(alpha_bar * (1.0 - beta))).expect("β above 0");
+        Self::new(step, alpha_bar, 1.0 - alpha_bar, beta, data)
+    }
+
+    fn new(step: Transition, kept: f64, noise: f64, beta: f64, data: &Data) -> Self {
+        let alpha = 1.0 - beta;
+        let (signal_t, noise_t) = ((alpha * kept).sqrt(), alpha * noise + beta);
+        let narrowest = |a: f64, b: f64| (a * b / (a + b)).sqrt();
+        let detail = data.detail * data.detail;
+        let x0 = normalised(nodes(data.reach, narrowest(detail, noise / kept)), data.density);
+        let reach = kept.sqrt() * data.reach + 9.0 * noise_t.sqrt();
+        let width = narrowest(kept * detail + noise, beta / alpha);
+        let law = |x: f64| x0.iter().map(|[y, mass]| mass * normal(x - kept.sqrt() * y, noise)).sum();
+        let xs = normalised(nodes(reach, width), law);
+        let width = xs[1][0] - xs[0][0];
+        Self { step, signal_t, noise_t, alpha, beta, x0, xs, width }
+    }
+
+    /// Everything given one x_t.
+    #[must_use]
+    pub fn given(&self, xt: f64) -> Given {
+        let residual = |x: f64| xt - self.signal_t * x;
+        let (density, x0) = moments(&self.x0, |x| normal(residual(x), self.noise_t));
+        let (_, [slope, _]) =
+            sums(&self.x0, |x| normal(residual(x), self.noise_t), |x| [-residual(x) / self.noise_t, 0.0]);
+        let root = self.alpha.sqrt();
+        let (mass, xs) = moments(&self.xs, |x| normal(xt - root * x, self.beta));
+        let entropy = self.conditional(xt, mass).map(|[_, p]| if p > 0.0 { -p * p.ln() } else { 0.0 });
+        Given { density, xs, x0, score: slope, entropy: entropy.sum::<f64>() * self.width }
+    }
+
+    /// Means over x_t.
+    #[must_use]
+    pub fn averages(&self) -> Averages {
+        let mut all = Averages { xs_var: 0.0, x0_var: 0.0, score_power: 0.0, entropy: 0.0 };
+        for [xt, _] in &self.xs {
+            let at = self.given(*xt);
+            if at.density < 1e-30 {
+                continue;
+            }
+            let weight = at.density * self.width;
+            all.xs_var += weight * at.xs.var;
+            all.x0_var += weight * at.x0.var;
+            all.score_power += weight * at.score * at.score;
+            all.entropy += weight * at.entropy;
+        }
+        all
+    }
+
+    /// KL(q(x_s | x_t) ‖ N(mean, var)), nat.
+    #[must_use]
+    pub fn divergence(&self, xt: f64, p: Moments) -> f64 {
+        let (mass, _) = sums(&self.xs, |x| normal(xt - self.alpha.sqrt() * x, self.beta), |_| [0.0; 2]);
+        let term = |[x, q]: [f64; 2]| {
+            let log_p = -0.5 * ((2.0 * PI * p.var).ln() + (x - p.mean).powi(2) / p.var);
+            if q > 0.0 { q * (q.ln() - log_p) } else { 0.0 }
+        };
+        self.conditional(xt, mass).map(term).sum::<f64>() * self.width
+    }
+
+    /// Nodes and density of x_s given x_t.
+    fn conditional(&self, xt: f64, mass: f64) -> impl Iterator<Item = [f64; 2]> + '_ {
+        let weight = move |x: f64| normal(xt - self.alpha.sqrt() * x, self.beta) / mass;
+        self.xs.iter().map(move |[x, m]| [*x, m / self.width * weight(*x)])
+    }
+}
+
+/// Var(x_s | x_t) follows from Var(x₀ | x_t), at one x_t.
+///
+/// Method: both conditional variances by quadrature of the joint density. Ledger S2.28.
+///
+/// # Errors
+/// The mismatch found.
+pub fn is_total_variance(f: impl Fn(&Transition, f64) -> Result<f64>, world: &Reverse, xt: f64) -> Outcome {
+    let given = world.given(xt);
+    let got = f(&world.step, given.x0.var).unwrap_or(f64::NAN);
+    let mut trial = Trial::new();
+    trial.close("Var(x_s | x_t)", got, given.xs.var, QUADRATURE, || format!("x_t = {xt}"))?;
+    Ok(trial.evidence())
+}
+
+/// The optimal variance is E Var(x_s | x_t), and the variational bound is smallest there.
+///
+/// `f` sees Var(x₀ | x_t) and the squared score averaged over x_t. The bound's derivative in ln σ², by central
+/// differences of E[−ln N(x_s; μ*, σ²)], is 0 and its second derivative ½.
+/// Method: quadrature, finite differences. Ledger S1.69, B30.
+///
+/// # Errors
+/// The mismatch found.
+pub fn minimises_bound(f: impl Fn(&Transition, &Averages) -> Result<f64>, world: &Reverse) -> Outcome {
+    let averages = world.averages();
+    let got = f(&world.step, &averages).unwrap_or(f64::NAN);
+    let mut trial = Trial::new();
+    let place = || format!("beta = {}", world.step.beta());
+    trial.close("optimal variance", got, averages.xs_var, QUADRATURE, place)?;
+    let bound = |log_var: f64| 0.5 * ((2.0 * PI).ln() + log_var + averages.xs_var / log_var.exp());
+    let (h, at) = (1e-3, got.ln());
+    let slope = (bound(at + h) - bound(at - h)) / (2.0 * h);
+    let curvature = (bound(at + h) - 2.0 * bound(at) + bound(at - h)) / (h * h);
+    let tol = Tol::abs(1e-6, "central difference: h²/6 and rounding/h²");
+    trial.close("slope of the bound in ln σ²", slope, 0.0, tol, place)?;
+    trial.close("curvature of the bound in ln σ²", curvature, 0.5, tol, place)?;
+    Ok(trial.evidence())
+}
+
+/// `β̃ ≤ e^{2h}/2πe ≤ E Var ≤ upper` for data of unit variance, h the entropy of x_s given x_t.
+///
+/// Method: quadrature. Ledger S3.51, B30. With data of larger variance the upper bound must break (A3.1).
+///
+/// # Errors
+/// The mismatch found.
+pub fn sandwich(
+    bounds: impl Fn(&Transition) -> Result<Bounds>,
+    entropy_power: impl Fn(f64) -> f64,
+    world: &Reverse,
+) -> Outcome {
+    let averages = world.averages();
+    let bounds = bounds(&world.step).unwrap_or(Bounds { low: f64::NAN, high: f64::NAN });
+    let power = entropy_power(averages.entropy);
+    let place = || format!("beta = {}", world.step.beta());
+    let mut trial = Trial::new();
+    let gaussian = 0.5 * (2.0 * PI * averages.xs_var).ln() + 0.5;
+    let tol = Tol::roundings(64.0, 1.0, "exp and ln");
+    trial.close("entropy power of a Gaussian", entropy_power(gaussian), averages.xs_var, tol, place)?;
+    trial.at_most("lower bound", bounds.low, power, QUADRATURE, place)?;
+    trial.at_most("entropy power", power, averages.xs_var, QUADRATURE, place)?;
+    trial.at_most("optimal variance", averages.xs_var, bounds.high, QUADRATURE, place)?;
+    Ok(trial.evidence())
+}
+
+/// A Gaussian p is closest to q(x_s | x_t): KL(q ‖ p) is flat in its mean and log-variance, and curves up.
+///
+/// Method: KL by quadrature, central differences; the curvatures are 1/var and ½. Ledger S2.23.
+///
+/// # Errors
+/// The mismatch found.
+pub fn is_closest_gaussian(
+    f: impl Fn(&Transition, f64, Moments) -> Result<Moments>,
+    world: &Reverse,
+    xt: f64,
+) -> Outcome {
+    let got = f(&world.step, xt, world.given(xt).x0).unwrap_or(Moments { mean: f64::NAN, var: f64::NAN });
+    let h = 1e-3;
+    let kl = |mean: f64, log_var: f64| {
+        let p = Moments { mean: got.mean + mean * got.var.sqrt(), var: got.var * log_var.exp() };
+        world.divergence(xt, p)
+    };
+    let middle = kl(0.0, 0.0);
+    let mut trial = Trial::new();
+    let place = || format!("beta = {}, x_t = {xt}", world.step.beta());
+    let tol = Tol::abs(1e-6, "central difference: h²/6 and rounding/h²");
+    for (name, up, down, curvature) in [
+        ("in the mean, in standard deviations", kl(h, 0.0), kl(-h, 0.0), 1.0),
+        ("in the log-variance", kl(0.0, h), kl(0.0, -h), 0.5),
+    ] {
+        trial.close(&format!("slope of KL {name}"), (up - down) / (2.0 * h), 0.0, tol, place)?;
+        let bend = (up - 2.0 * middle + down) / (h * h);
+        trial.close(&format!("curvature of KL {name}"), bend, curvature, tol, place)?;
+    }
+    Ok(trial.evidence())
+}
+
+/// KL(q(x_s | x_t) ‖ p) at β = 0.08, 0.04, … for a fixed level s: five halvings.
+///
+/// # Errors
+/// None; NaN where `f` fails.
+pub fn divergences(
+    f: impl Fn(&Transition, f64, Moments) -> Result<Moments>,
+    data: &Data,
+    alpha_bar: f64,
+    xt: f64,
+) -> [f64; 6] {
+    std::array::from_fn(|k| {
+        let world = Reverse::at_level(alpha_bar, 0.08 * 0.5f64.powi(k as i32), data);
+        f(&world.step, xt, world.given(xt).x0).map_or(f64::NAN, |p| world.divergence(xt, p))
+    })
+}
+
+/// The divergence from the best Gaussian is O(β³): signed least-squares slope of ln KL over five halvings of β.
+///
+/// Ledger S0.53, S1.46, A3.5, B25.
+///
+/// # Errors
+/// The mismatch found.
+pub fn divergence_is_third_order(
+    f: impl Fn(&Transition, f64, Moments) -> Result<Moments>,
+    data: &Data,
+    alpha_bar: f64,
+    xt: f64,
+) -> Outcome {
+    let logs: Vec<f64> = divergences(f, data, alpha_bar, xt).iter().map(|kl| kl.log2()).collect();
+    let mut trial = Trial::new();
+    let tol = Tol::abs(0.2, "ledger: order 3 ± 0.2");
+    trial.close("order of KL in β", -slope(&logs), 3.0, tol, || format!("x_t = {xt}"))?;
+    Ok(trial.evidence())
+}
+
+/// Least-squares slope of y over 0, 1, 2 ….
+#[must_use]
+pub fn slope(y: &[f64]) -> f64 {
+    let middle = (y.len() as f64 - 1.0) / 2.0;
+    let (above, below) = y.iter().enumerate().fold((0.0, 0.0), |(above, below), (k, y)| {
+        let k = k as f64 - middle;
+        (above + k * y, below + k * k)
+    });
+    above / below
+}
+
+/// For the trapezoid rule on smooth densities that vanish at both ends: spectral accuracy, so roundings remain.
+const QUADRATURE: Tol = Tol::rel(2e-12, "trapezoid rule at 1.7 nodes per standard deviation, 1e3 summands");
+
+/// Nodes over [−reach, reach], 1.7 to a standard deviation: the rule's error is exp(−2π² 1.7²) < 1e−24.
+fn nodes(reach: f64, width: f64) -> Vec<f64> {
+    let half = (reach * 1.7 / width).ceil() as i32;
+    (-half..=half).map(|k| reach * f64::from(k) / f64::from(half)).collect()
+}
+
+fn normalised(nodes: Vec<f64>, density: impl Fn(f64) -> f64) -> Vec<[f64; 2]> {
+    let mut all: Vec<[f64; 2]> = nodes.into_iter().map(|x| [x, density(x)]).collect();
+    let total: f64 = all.iter().map(|[_, p]| p).sum();
+    all.iter_mut().for_each(|[_, p]| *p /= total);
+    all
+}
+
+fn normal(x: f64, var: f64) -> f64 {
+    (-0.5 * x * x / var).exp() / (2.0 * PI * var).sqrt()
+}
+
+/// Total weight, and the weighted means of two functions.
+fn sums(law: &[[f64; 2]], weight: impl Fn(f64) -> f64, f: impl Fn(f64) -> [f64; 2]) -> (f64, [f64; 2]) {
+    let (mut total, mut first, mut second) = (0.0, 0.0, 0.0);
+    for [x, mass] in law {
+        let (w, [a, b]) = (mass * weight(*x), f(*x));
+        total += w;
+        first += w * a;
+        second += w * b;
+    }
+    (total, [first / total, second / total])
+}
+
+/// Total weight, mean and variance (around the mean, so that nothing cancels).
+fn moments(law: &[[f64; 2]], weight: impl Fn(f64) -> f64 + Copy) -> (f64, Moments) {
+    let (total, [mean, _]) = sums(law, weight, |x| [x, 0.0]);
+    let (_, [var, _]) = sums(law, weight, |x| [(x - mean) * (x - mean), 0.0]);
+    (total, Moments { mean, var })
+}

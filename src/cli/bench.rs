@@ -22,13 +22,13 @@ pub struct Args {
     /// Runs of the whole plan for each batch size; the median counts
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     recipe: RecipeArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -53,16 +53,22 @@ pub fn run(args: &Args) -> Outcome {
     let mut rows = Vec::new();
     // Rounds are interleaved over batch sizes, so that a busy moment does not fall on one of them alone.
     let mut timings = vec![Vec::new(); args.batch.len()];
+    let mut memory = vec![None; args.batch.len()];
     for round in 0..=args.rounds {
-        for (timings, &batch) in timings.iter_mut().zip(&args.batch) {
+        for (k, &batch) in args.batch.iter().enumerate() {
+            if round == 0 {
+                reset_peak_memory();
+            }
             let timing = once(&opened.sampler, &plan, usize::try_from(batch).unwrap_or(usize::MAX))?;
-            // The first round warms caches and memory up.
-            if round > 0 {
-                timings.push(timing);
+            // The first round warms caches up and takes the memory.
+            if round == 0 {
+                memory[k] = peak_memory_mb();
+            } else {
+                timings[k].push(timing);
             }
         }
     }
-    for (mut timings, &batch) in timings.into_iter().zip(&args.batch) {
+    for ((mut timings, memory), &batch) in timings.into_iter().zip(memory).zip(&args.batch) {
         timings.sort_by_key(|timing| timing.total);
         let median = timings[timings.len() / 2];
         let (steps, total) = (plan.steps().len() as f64, median.total.as_secs_f64());
@@ -71,7 +77,7 @@ pub fn run(args: &Args) -> Outcome {
             image_steps_per_second: batch as f64 * steps / total,
             milliseconds_per_step: 1e3 * total / steps,
             outside_network_percent: 100.0 * (1.0 - median.network.as_secs_f64() / total),
-            peak_memory_mb: peak_memory_mb(),
+            peak_memory_mb: memory,
         });
     }
     if args.json {
@@ -124,8 +130,14 @@ fn table(opened: &model::Opened, plan: &Plan, rounds: u32, rows: &[Row]) -> Stri
     text
 }
 
-/// The largest resident size of the process so far, where the system tells.
-pub fn peak_memory_mb() -> Option<f64> {
+/// Lets the peak start again from what is resident now, where the system can.
+fn reset_peak_memory() {
+    // Where it cannot, the peak stays that of all runs so far.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The largest resident size of the process, where the system tells.
+fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

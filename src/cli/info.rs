@@ -20,11 +20,11 @@ pub struct Args {
     /// A diffusers scheduler_config.json [default: the pipeline folder's]
     #[arg(long, value_name = "FILE")]
     scheduler: Option<PathBuf>,
-    #[command(flatten)]
-    runtime: RuntimeArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
 }
 
 /// Prints the contract and the schedule.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::failure::{Failure, Outcome};
+use super::failure::Outcome;
 use super::output::ModelId;
 use super::progress::Voice;
 use super::runtime::as_json;
@@ -28,7 +28,7 @@ fn built_in() -> Outcome<ModelSource> {
 
 #[cfg(not(feature = "fixture"))]
 fn built_in() -> Outcome<ModelSource> {
-    Err(Failure::usage(
+    Err(super::failure::Failure::usage(
         "this build has no model of its own (feature `fixture`); name a pipeline folder or .onnx file",
     ))
 }

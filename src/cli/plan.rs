@@ -10,14 +10,15 @@ use crate::plan::{Clip, Noise, Plan, Recipe, SamplerKind};
 
 /// Arguments of `alphabar plan`.
 #[derive(clap::Args, Debug)]
+#[command(allow_negative_numbers = true)]
 pub struct Args {
     /// A pipeline folder or an .onnx file, for its scheduler's configuration [default: the MNIST fixture]
     model: Option<PathBuf>,
-    #[command(flatten)]
-    recipe: RecipeArgs,
     /// Print the plan as JSON, at full precision, for `alphabar sample --plan`
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    recipe: RecipeArgs,
 }
 
 /// Prints the plan.

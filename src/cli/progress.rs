@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Standard error, unless `--quiet`.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +33,11 @@ impl Voice {
     pub fn bar(self, image_steps: u64) -> ProgressBar {
         let shown = !self.quiet && io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let template = "{bar:32} {percent:>3} %  {per_sec} image-steps  {eta} left";
+        let template = "{bar:32} {percent:>3} %  {speed}  {eta} left";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        ProgressBar::with_draw_target(Some(image_steps), target).with_style(style)
+        let speed = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.0} image-steps/s", state.per_sec());
+        };
+        ProgressBar::with_draw_target(Some(image_steps), target).with_style(style.with_key("speed", speed))
     }
 }

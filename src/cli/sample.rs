@@ -17,6 +17,7 @@ use crate::plan::Plan;
 
 /// Arguments of `alphabar sample`.
 #[derive(clap::Args, Debug)]
+#[command(allow_negative_numbers = true)]
 pub struct Args {
     /// A pipeline folder or an .onnx file [default: the MNIST fixture]
     model: Option<PathBuf>,
@@ -56,16 +57,16 @@ pub struct Args {
     /// A plan written by `alphabar plan --json`, in place of the sampler's options
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    #[command(flatten)]
-    recipe: RecipeArgs,
-    #[command(flatten)]
-    runtime: RuntimeArgs,
     /// Say nothing but errors
     #[arg(long)]
     quiet: bool,
     /// Print the record of the run as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
 }
 
 /// Arrays that were given on the command line.
@@ -83,16 +84,11 @@ struct Given {
 pub fn run(args: &Args) -> Outcome {
     interrupt::watch()?;
     let voice = Voice::new(args.quiet);
+    // Everything that can be refused without the runtime comes first, everything else before the first step.
     let format = Format::of(&args.out)?;
     let given = args.given()?;
     let seeds = args.seeds(given.initial.as_ref().map(|x| x.shape()[0]))?;
-    let record_path = output::record_path(&args.out, format);
-    if format != Format::Folder {
-        drop((Draft::new(&args.out)?, Draft::new(&record_path)?));
-    } else if let Some(seed) = seeds.repeated() {
-        let fix = "write .png, .npy or .npz instead";
-        return Err(Failure::usage(format!("seed {seed} is named twice, and a folder has one file a seed; {fix}")));
-    }
+    args.check_outputs(format, &seeds)?;
     let source = model::resolve(args.model.as_deref())?;
     let plan = args.plan(source.scheduler.as_ref())?;
     let opened = model::open(source, &args.runtime, voice)?;
@@ -100,76 +96,61 @@ pub fn run(args: &Args) -> Outcome {
 
     let sampler = &opened.sampler;
     let contract = sampler.network().contract();
+    let guidance = args.guidance(&opened)?;
+    sampler.check_memory(&plan, args.batch().unwrap_or(1).min(seeds.len()))?;
     let labels = args.labels(&opened, seeds.len())?;
-    let guidance = args.guidance.unwrap_or(1.0);
     let origin = Origin {
         model: opened.id.clone(),
         guidance,
-        null_label: args.null_label.or_else(|| contract.null_label),
+        null_label: args.null_label.or(contract.null_label),
         init_noise: given.initial_hash.clone(),
         inputs: given.inputs.iter().map(|(name, _, hash)| (name.clone(), hash.clone())).collect(),
         plan: &plan,
     };
-    let all_seeds: Vec<u64> = seeds.iter().collect();
-    let samples = Samples {
-        count: all_seeds.len(),
-        shape: sampler.shape(),
-        labels: labels.clone(),
-        class_names: contract.class_names.clone(),
-    };
-
-    let (mut sink, positions): (Box<dyn Sink>, Vec<usize>) = if format == Format::Folder {
-        let named = all_seeds.iter().enumerate().map(|(k, &seed)| (seed, labels.as_ref().map(|labels| labels[k])));
-        let (folder, positions, replaced) = Folder::open(&args.out, samples.shape, origin.stamp()?, named)?;
-        if positions.len() < all_seeds.len() {
-            let there = all_seeds.len() - positions.len();
-            voice.say(format!("{there} of {} samples are already there", all_seeds.len()));
-        }
-        if replaced > 0 {
-            voice.say(format!("{replaced} samples of another model, plan or label are replaced"));
-        }
-        (Box::new(folder), positions)
-    } else {
-        (output::open(&args.out, format, &samples)?, (0..all_seeds.len()).collect())
-    };
+    let samples =
+        Samples { count: seeds.len(), shape: sampler.shape(), labels, class_names: contract.class_names.clone() };
+    let (mut sink, positions) = args.open_output(format, &samples, &seeds, origin.stamp()?, voice)?;
 
     let start = Instant::now();
-    let mut batch_size = 0;
-    if !positions.is_empty() {
-        let given = given.only(&positions, all_seeds.len());
-        let seeds: Vec<u64> = positions.iter().map(|&k| all_seeds[k]).collect();
-        let labels: Option<Vec<i64>> = labels.as_ref().map(|all| positions.iter().map(|&k| all[k]).collect());
+    let batch = if positions.is_empty() {
+        0
+    } else {
+        let given = given.only(&positions, samples.count);
+        let all: Vec<u64> = seeds.iter().collect();
+        let seeds: Vec<u64> = positions.iter().map(|&k| all[k]).collect();
+        let labels: Option<Vec<i64>> = samples.labels.as_ref().map(|all| positions.iter().map(|&k| all[k]).collect());
         let job = Job {
             labels: labels.as_deref(),
             guidance,
             null_label: args.null_label,
             initial: given.initial.as_ref().map(|x| x.view()),
             inputs: given.inputs.iter().map(|(name, values, _)| (name.clone(), values.view())).collect(),
-            batch: args.batch.map(|batch| usize::try_from(batch).unwrap_or(usize::MAX)),
+            batch: args.batch(),
             stop: Some(interrupt::flag()),
             ..Job::new(&plan, &seeds)
         };
-        batch_size = args.carry_out(sampler, job, sink.as_mut(), voice)?;
-    }
+        args.carry_out(sampler, job, sink.as_mut(), voice)?
+    };
     interrupt::check()?;
     sink.finish()?;
     let seconds = start.elapsed().as_secs_f64();
+    let image_steps = positions.len() * plan.steps().len() * evaluations(guidance);
     let record = Record {
         schema: "alphabar.samples/1",
         alphabar: env!("CARGO_PKG_VERSION"),
         output: args.out.display().to_string(),
-        count: all_seeds.len(),
+        count: samples.count,
         seeds: seeds.to_string(),
-        labels: labels.as_deref(),
+        labels: samples.labels.as_deref(),
         origin,
         runtime: opened.runtime.clone(),
-        batch: batch_size,
-        skipped: all_seeds.len() - positions.len(),
+        batch,
+        skipped: samples.count - positions.len(),
         seconds,
-        image_steps_per_second: (positions.len() * plan.steps().len()) as f64 / seconds.max(1e-9),
+        image_steps_per_second: image_steps as f64 / seconds.max(1e-9),
         unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
     };
-    output::write_record(Draft::new(&record_path)?, &record)?;
+    output::write_record(Draft::new(&output::record_path(&args.out, format))?, &record)?;
     if args.json {
         let json = serde_json::to_string_pretty(&record).map_err(Failure::input)?;
         print(format!("{json}\n"))?;
@@ -179,7 +160,57 @@ pub fn run(args: &Args) -> Outcome {
     Ok(())
 }
 
+/// Evaluations of the network for one sample and step: guidance needs an unconditional one too.
+#[expect(clippy::float_cmp, reason = "exactly 1 is no guidance")]
+fn evaluations(guidance: f64) -> usize {
+    if guidance == 1.0 { 1 } else { 2 }
+}
+
 impl Args {
+    /// Refuses places where nothing can be written.
+    fn check_outputs(&self, format: Format, seeds: &Seeds) -> Outcome {
+        if let Some(film) = &self.film {
+            Film::check(film)?;
+            if *film == self.out {
+                return Err(Failure::usage(format!("--film and --out are both {}", film.display())));
+            }
+        }
+        if format != Format::Folder {
+            return output::check_files(&[&self.out, &output::record_path(&self.out, format)]);
+        }
+        if let Some(seed) = seeds.repeated() {
+            let fix = "write .png, .npy or .npz instead";
+            return Err(Failure::usage(format!(
+                "seed {seed} is named twice, and a folder has one file a seed; {fix}"
+            )));
+        }
+        output::check_folder(&self.out)
+    }
+
+    /// The output, and the positions of the samples that it still lacks.
+    fn open_output(
+        &self,
+        format: Format,
+        samples: &Samples,
+        seeds: &Seeds,
+        stamp: String,
+        voice: Voice,
+    ) -> Outcome<(Box<dyn Sink>, Vec<usize>)> {
+        if format != Format::Folder {
+            return Ok((output::open(&self.out, format, samples)?, (0..samples.count).collect()));
+        }
+        let label = |k: usize| samples.labels.as_ref().map(|labels| labels[k]);
+        let named = seeds.iter().enumerate().map(|(k, seed)| (seed, label(k)));
+        let (folder, positions, replaced) = Folder::open(&self.out, samples.shape, stamp, named)?;
+        if positions.len() < samples.count {
+            voice.say(format!("{} of {} samples are already there", samples.count - positions.len(), samples.count));
+        }
+        if replaced > 0 {
+            voice.say(format!("{replaced} samples of another model, plan or label are replaced"));
+        }
+        Ok((Box::new(folder), positions))
+    }
+
     /// The seeds that are named; `rows` is how many x_T a file holds.
     fn seeds(&self, rows: Option<usize>) -> Outcome<Seeds> {
         match &self.seeds {
@@ -188,6 +219,39 @@ impl Args {
                 let count = self.count.or(rows.map(|rows| rows as u64)).unwrap_or(64);
                 Seeds::counted(self.seed.unwrap_or(0), count)
                     .map_err(|message| Failure::usage(format!("--count {count}: {message}")))
+            }
+        }
+    }
+
+    fn batch(&self) -> Option<usize> {
+        self.batch.map(|batch| usize::try_from(batch).unwrap_or(usize::MAX))
+    }
+
+    /// The scale, 1 if the model is not to be guided.
+    fn guidance(&self, opened: &model::Opened) -> Outcome<f64> {
+        let contract = opened.sampler.network().contract();
+        let Some(scale) = self.guidance else {
+            if self.null_label.is_some() {
+                return Err(Failure::usage("--null-label has no meaning without --guidance"));
+            }
+            return Ok(1.0);
+        };
+        if !scale.is_finite() {
+            return Err(Failure::usage(format!("--guidance is {scale}; expected a finite number")));
+        }
+        let path = &opened.id.path;
+        if contract.class_labels.is_none() {
+            return Err(Failure::usage(format!(
+                "--guidance: {path} takes no class labels, so there is nothing to guide"
+            )));
+        }
+        match self.null_label.or(contract.null_label) {
+            None => Err(Failure::usage(format!(
+                "--guidance: {path} does not say which label stands for no class; name it with --null-label"
+            ))),
+            Some(label) => {
+                contract.check_label(label).map_err(|error| Failure::usage(format!("--null-label: {error}")))?;
+                Ok(scale)
             }
         }
     }
@@ -238,7 +302,11 @@ impl Args {
             (Some(_), false) => {
                 return Err(Failure::usage(format!("--label: {} takes no class labels", opened.id.path)));
             }
-            (Some(LabelChoice::List(labels)), true) => labels.clone(),
+            (Some(LabelChoice::List(labels)), true) => {
+                let check = |&label: &i64| contract.check_label(label);
+                labels.iter().try_for_each(check).map_err(|error| Failure::usage(format!("--label: {error}")))?;
+                labels.clone()
+            }
             (Some(LabelChoice::All) | None, true) => match contract.classes {
                 Some(classes) => (0..classes as i64).collect(),
                 None => {
@@ -254,18 +322,18 @@ impl Args {
 
     /// Runs the job into the sink and the film; gives the size of the batches.
     fn carry_out(&self, sampler: &Sampler, job: Job<'_>, sink: &mut dyn Sink, voice: Voice) -> Outcome<usize> {
-        let (count, steps) = (job.seeds.len(), job.plan.steps().len());
+        let (count, steps, each) = (job.seeds.len(), job.plan.steps().len(), evaluations(job.guidance));
         let mut batches = sampler.start(job)?;
         let size = batches.batch();
         let shape = sampler.shape();
         let film = self.film.as_ref().map(|path| Film::open(path, shape, size.min(count), steps));
         let mut film = film.transpose()?;
-        let bar = voice.bar((count * steps) as u64);
+        let bar = voice.bar((count * steps * each) as u64);
         let mut done = 0;
         while done < count {
             let rows = size.min(count - done);
             let mut watch = |moment: crate::onnx::Moment<'_>| {
-                bar.inc(rows as u64);
+                bar.inc((rows * each) as u64);
                 if let (0, Some(film)) = (done, film.as_mut()) {
                     film.see(moment.step, moment.x, moment.x0);
                 }

@@ -1,7 +1,8 @@
 //! The forward process as a joint Gaussian law: whole chains, pairs of times of long chains, and DDIM's family.
 
+use super::conditional::Conditional;
 use super::gaussian1::Gaussian1;
-use super::joint::{Conditional, JointGaussian};
+use super::joint::JointGaussian;
 use super::noising::Noising;
 use crate::error::{Error, Result};
 
@@ -273,7 +274,6 @@ mod tests {
                 }
             }
             let partial = |t: usize| chain.conditional(&[t, 0], &[t - 1]).expect("regular").covariance()[[0, 1]];
-            println!("share {share}: {} {}", partial(2), partial(3));
             close(partial(2), want, 5e-5);
         }
     }

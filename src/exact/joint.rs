@@ -3,10 +3,11 @@
 use nalgebra::{DMatrix, DVector};
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
+use super::conditional::Conditional;
 use super::gaussian1::Gaussian1;
 use super::numeric::{
-    LN_2PI, check_finite, check_len, check_symmetric, from_matrix, from_vector, semidefinite_eigen, to_matrix,
-    to_vector,
+    LN_2PI, check_finite, check_len, check_symmetric, from_matrix, from_vector, semidefinite_eigen, solve,
+    solve_transposed, to_matrix, to_vector,
 };
 use crate::error::{Error, Result};
 
@@ -21,8 +22,8 @@ pub const MAX_VARIABLES: usize = 2048;
 /// special case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JointGaussian {
-    mean: DVector<f64>,
-    factor: DMatrix<f64>,
+    pub(super) mean: DVector<f64>,
+    pub(super) factor: DMatrix<f64>,
 }
 
 impl JointGaussian {
@@ -267,7 +268,7 @@ impl JointGaussian {
     }
 
     /// `Fᵀ = Q R`, an error if the covariance `RᵀR` is singular.
-    fn root(&self, name: &'static str) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
+    pub(super) fn root(&self, name: &'static str) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
         if self.factor.ncols() < self.len() {
             return Err(Error::NotPositiveDefinite { name });
         }
@@ -285,70 +286,6 @@ impl JointGaussian {
     }
 }
 
-/// The law of some variables given others: `N(gain · g + offset, covariance)`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conditional {
-    gain: DMatrix<f64>,
-    offset: DVector<f64>,
-    factor: DMatrix<f64>,
-}
-
-impl Conditional {
-    /// The coefficients on the given variables, shape (of, given).
-    #[must_use]
-    pub fn gain(&self) -> Array2<f64> {
-        from_matrix(&self.gain)
-    }
-
-    /// The part of the mean that does not depend on the given variables, shape (of).
-    #[must_use]
-    pub fn offset(&self) -> Array1<f64> {
-        from_vector(&self.offset)
-    }
-
-    /// The conditional covariance (the partial covariance), shape (of, of); the same for all values.
-    #[must_use]
-    pub fn covariance(&self) -> Array2<f64> {
-        from_matrix(&(&self.factor * self.factor.transpose()))
-    }
-
-    /// The law at the given values, in the order they were listed.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] for a wrong number of values; [`Error::EntryOutOfRange`] if one is not finite.
-    pub fn at(&self, values: &[f64]) -> Result<JointGaussian> {
-        check_finite("value", values)?;
-        self.law(values)
-    }
-
-    /// `E_g KL(self(· | g) ‖ other(· | g))` in nats, g following `given`.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if the three do not fit together; [`Error::NotPositiveDefinite`] if a conditional
-    /// covariance is singular.
-    pub fn expected_kl(&self, other: &Self, given: &JointGaussian) -> Result<f64> {
-        if self.gain.shape() != other.gain.shape() {
-            let found = vec![other.gain.nrows(), other.gain.ncols()];
-            let expected = vec![self.gain.nrows(), self.gain.ncols()];
-            return Err(Error::ShapeMismatch { name: "gain", found, expected });
-        }
-        let at_mean = given.mean.as_slice();
-        let (own, theirs) = (self.law(at_mean)?, other.law(at_mean)?);
-        let (_, r) = theirs.root("conditional covariance")?;
-        let varying = solve_transposed(&r, &((&self.gain - &other.gain) * &given.factor))?;
-        Ok(own.kl(&theirs)? + 0.5 * varying.norm_squared())
-    }
-
-    fn law(&self, values: &[f64]) -> Result<JointGaussian> {
-        if values.len() != self.gain.ncols() {
-            let expected = vec![self.gain.ncols()];
-            return Err(Error::ShapeMismatch { name: "values", found: vec![values.len()], expected });
-        }
-        let mean = &self.gain * DVector::from_column_slice(values) + &self.offset;
-        Ok(JointGaussian { mean, factor: self.factor.clone() })
-    }
-}
-
 const fn check_count(count: usize) -> Result<()> {
     if count == 0 || count > MAX_VARIABLES {
         return Err(Error::CountOutOfRange { name: "variables", value: count, min: 1, max: MAX_VARIABLES });
@@ -362,16 +299,6 @@ fn triangular(factor: &DMatrix<f64>) -> DMatrix<f64> {
         return factor.clone();
     }
     factor.transpose().qr().r().transpose()
-}
-
-/// `R⁻¹ b` for upper triangular R.
-fn solve(r: &DMatrix<f64>, b: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-    r.solve_upper_triangular(b).ok_or(Error::NotPositiveDefinite { name: "covariance" })
-}
-
-/// `R⁻ᵀ b` for upper triangular R.
-fn solve_transposed(r: &DMatrix<f64>, b: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-    r.tr_solve_upper_triangular(b).ok_or(Error::NotPositiveDefinite { name: "covariance" })
 }
 
 /// ½ ln det RᵀR.

@@ -13,10 +13,12 @@
 //! by one-step recursion, and posteriors come from conditioning a joint law, never from a printed formula.
 
 mod chain;
+mod conditional;
 mod finite;
 mod forward_joint;
 mod gaussian;
 mod gaussian1;
+mod information;
 mod joint;
 mod mixture;
 mod mixture1;
@@ -26,11 +28,12 @@ mod sampler_law;
 pub mod special;
 
 pub use chain::{ReverseChain, ReverseStep};
+pub use conditional::Conditional;
 pub use finite::FiniteData;
 pub use forward_joint::ForwardJoint;
 pub use gaussian::Gaussian;
 pub use gaussian1::Gaussian1;
-pub use joint::{Conditional, JointGaussian, MAX_VARIABLES};
+pub use joint::{JointGaussian, MAX_VARIABLES};
 pub use mixture::Mixture;
 pub use mixture1::Mixture1;
 pub use noising::Noising;

@@ -97,6 +97,16 @@ pub(crate) fn from_matrix(x: &DMatrix<f64>) -> Array2<f64> {
     Array2::from_shape_fn((x.nrows(), x.ncols()), |(i, j)| x[(i, j)])
 }
 
+/// `R⁻¹ b` for upper triangular R.
+pub(crate) fn solve(r: &DMatrix<f64>, b: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+    r.solve_upper_triangular(b).ok_or(Error::NotPositiveDefinite { name: "covariance" })
+}
+
+/// `R⁻ᵀ b` for upper triangular R.
+pub(crate) fn solve_transposed(r: &DMatrix<f64>, b: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+    r.tr_solve_upper_triangular(b).ok_or(Error::NotPositiveDefinite { name: "covariance" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

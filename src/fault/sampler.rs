@@ -1,6 +1,571 @@
-//! Known wrong formulas of the chapter `sampler`.
+//! Known wrong samplers: plans with one mistake in them.
 
-use super::Erratum;
+use super::{Erratum, Fault, Origin};
+use crate::error::Result;
+use crate::plan::{
+    Ancestral, Clip, ClippedEpsilon, Ddim, DpmSolver, Grid, Heun, Noise, Order, Plan, Prediction, Previous,
+    ReverseVariance, Route, Step, Visit,
+};
+use crate::posterior::Posterior;
+use crate::schedule::{Schedule, Timestep};
 
-/// Errata of the source documents that belong here.
+/// Errata of the source documents that belong here: none.
 pub const ERRATA: &[Erratum] = &[];
+
+const ANCESTRAL: Ancestral =
+    Ancestral { prediction: Prediction::Epsilon, clip: Clip::None, variance: ReverseVariance::Beta };
+
+const DDIM: Ddim = Ddim {
+    prediction: Prediction::Epsilon,
+    clip: Clip::None,
+    clipped_epsilon: ClippedEpsilon::AsPredicted,
+    eta: 0.0,
+};
+
+/// The plan with every step changed.
+fn edited(plan: Result<Plan>, edit: impl Fn(usize, &mut Step)) -> Result<Plan> {
+    let plan = plan?;
+    let mut steps = plan.steps().to_vec();
+    steps.iter_mut().enumerate().for_each(|(k, step)| edit(k, step));
+    Plan::new(plan.name(), plan.initial_std(), steps)
+}
+
+fn with_std(step: &mut Step, k: usize, std: f64) {
+    step.noise = Noise::Scaled { std };
+    step.draw = Some(k as u32 + 1);
+}
+
+/// Noise after the last mean.
+pub const NOISE_IN_LAST_STEP: Fault = Fault {
+    name: "noise_in_last_step",
+    sentence: "the step that leads to the data adds noise too; z is 0 there",
+    origin: Origin::Shipped,
+};
+
+/// [`NOISE_IN_LAST_STEP`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn noise_in_last_step(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    let visits = route.visits();
+    edited(ANCESTRAL.plan(route), |k, step| with_std(step, k, visits[k].transition.beta().sqrt()))
+}
+
+/// A variance used as a standard deviation.
+pub const VARIANCE_FOR_STD: Fault = Fault {
+    name: "variance_for_std_in_noise",
+    sentence: "the noise is multiplied by σ² where σ was meant",
+    origin: Origin::Slip,
+};
+
+/// [`VARIANCE_FOR_STD`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn variance_for_std_in_noise(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    edited(ANCESTRAL.plan(route), |k, step| {
+        if let Noise::Scaled { std } = step.noise {
+            with_std(step, k, std * std);
+        }
+    })
+}
+
+/// ln β as a variance.
+pub const LOG_VARIANCE_AS_VARIANCE: Fault = Fault {
+    name: "log_variance_as_variance",
+    sentence: "ln β is taken for a variance, so its root is NaN (\"fixed large log\")",
+    origin: Origin::Shipped,
+};
+
+/// [`LOG_VARIANCE_AS_VARIANCE`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn log_variance_as_variance(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    edited(ANCESTRAL.plan(route), |k, step| {
+        if let Noise::Scaled { std } = step.noise {
+            with_std(step, k, (std * std).ln().sqrt());
+        }
+    })
+}
+
+/// β_t of the full chain on a shortened list.
+pub const FULL_CHAIN_BETA_ON_SHORT_LIST: Fault = Fault {
+    name: "full_chain_beta_on_short_list",
+    sentence: "on a shortened list of times the noise has the full chain's β_t, not that between the kept times",
+    origin: Origin::Shipped,
+};
+
+/// [`FULL_CHAIN_BETA_ON_SHORT_LIST`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn full_chain_beta_on_short_list(schedule: &Schedule, route: &Route) -> Result<Plan> {
+    edited(ANCESTRAL.plan(route), |k, step| {
+        if step.noise != Noise::None {
+            with_std(step, k, schedule.beta(route.visits()[k].t).sqrt());
+        }
+    })
+}
+
+/// t − 1 as the time before, whatever the list.
+pub const PREVIOUS_IS_ALWAYS_T_MINUS_1: Fault = Fault {
+    name: "previous_is_always_t_minus_1",
+    sentence: "on a shortened list every step leads to t − 1, not to the next time of the list",
+    origin: Origin::Shipped,
+};
+
+/// [`PREVIOUS_IS_ALWAYS_T_MINUS_1`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn previous_is_always_t_minus_1(schedule: &Schedule, route: &Route) -> Result<Plan> {
+    let short = ANCESTRAL.plan(route)?;
+    let full = ANCESTRAL.plan(&Route::every(schedule))?;
+    let kept = |visit: &Visit| full.steps()[schedule.len() - visit.t.get()].clone();
+    Plan::new(short.name(), short.initial_std(), route.visits().iter().map(kept).collect())
+}
+
+/// The network told t for t − 1.
+pub const NETWORK_TOLD_T: Fault = Fault {
+    name: "network_told_t",
+    sentence: "the network is told t where it counts from 0 and wants t − 1",
+    origin: Origin::Slip,
+};
+
+/// [`NETWORK_TOLD_T`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn network_told_t(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    edited(ANCESTRAL.plan(route), |_, step| step.model_timestep += 1.0)
+}
+
+/// [`NETWORK_TOLD_T`], for DDIM.
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn network_told_t_in_ddim(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    edited(DDIM.plan(route), |_, step| step.model_timestep += 1.0)
+}
+
+/// β̃ for β.
+pub const SMALL_VARIANCE_FOR_LARGE: Fault = Fault {
+    name: "small_variance_for_large",
+    sentence: "the sampler adds β̃ where β was asked for",
+    origin: Origin::Slip,
+};
+
+/// [`SMALL_VARIANCE_FOR_LARGE`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn small_variance_for_large(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    Ancestral { variance: ReverseVariance::BetaTilde, ..ANCESTRAL }.plan(route)
+}
+
+/// β for β̃.
+pub const LARGE_VARIANCE_FOR_SMALL: Fault = Fault {
+    name: "large_variance_for_small",
+    sentence: "the sampler adds β where β̃ was asked for",
+    origin: Origin::Shipped,
+};
+
+/// [`LARGE_VARIANCE_FOR_SMALL`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn large_variance_for_small(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    ANCESTRAL.plan(route)
+}
+
+/// 1/α for 1/√α.
+pub const MEAN_WITHOUT_ROOT: Fault = Fault {
+    name: "mean_without_root",
+    sentence: "the mean is divided by α where √α was meant",
+    origin: Origin::Slip,
+};
+
+/// [`MEAN_WITHOUT_ROOT`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn mean_without_root(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    edited(ANCESTRAL.plan(route), |k, step| {
+        let root = route.visits()[k].transition.alpha().sqrt();
+        step.x /= root;
+        step.x0 /= root;
+    })
+}
+
+/// ε added.
+pub const NOISE_ADDED_NOT_REMOVED: Fault = Fault {
+    name: "noise_added_not_removed",
+    sentence: "the predicted noise is added to x_t where it must be subtracted",
+    origin: Origin::Slip,
+};
+
+/// [`NOISE_ADDED_NOT_REMOVED`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn noise_added_not_removed(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    edited(ANCESTRAL.plan(route), |_, step| step.x0_from_out = -step.x0_from_out)
+}
+
+/// One step too few.
+pub const FIRST_STEP_LEFT_OUT: Fault = Fault {
+    name: "first_step_left_out",
+    sentence: "the loop starts at T − 1: the first step is left out",
+    origin: Origin::Slip,
+};
+
+/// [`FIRST_STEP_LEFT_OUT`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn first_step_left_out(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    let plan = ANCESTRAL.plan(route)?;
+    Plan::new(plan.name(), 1.0, plan.steps()[1..].to_vec())
+}
+
+/// One step too few at the other end.
+pub const LAST_STEP_LEFT_OUT: Fault = Fault {
+    name: "last_step_left_out",
+    sentence: "the loop ends before t = 1: x_1 is returned for x_0",
+    origin: Origin::Slip,
+};
+
+/// [`LAST_STEP_LEFT_OUT`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn last_step_left_out(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    let plan = ANCESTRAL.plan(route)?;
+    Plan::new(plan.name(), 1.0, plan.steps()[..plan.steps().len() - 1].to_vec())
+}
+
+/// Two evaluations a step.
+pub const EVALUATED_TWICE: Fault = Fault {
+    name: "evaluated_twice",
+    sentence: "the network is evaluated twice in every step, with the same input",
+    origin: Origin::Slip,
+};
+
+/// [`EVALUATED_TWICE`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn evaluated_twice(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    let plan = ANCESTRAL.plan(route)?;
+    let idle = |step: &Step| Step { x: 1.0, x0: 0.0, out: 0.0, noise: Noise::None, draw: None, ..step.clone() };
+    let steps = plan.steps().iter().flat_map(|step| [idle(step), step.clone()]);
+    Plan::new(plan.name(), 1.0, steps.collect())
+}
+
+/// σ of the step before.
+pub const VARIANCES_SHIFTED_BY_ONE: Fault = Fault {
+    name: "variances_shifted_by_one",
+    sentence: "step t adds σ_{t−1}: the table of variances is shifted by one",
+    origin: Origin::Slip,
+};
+
+/// [`VARIANCES_SHIFTED_BY_ONE`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn variances_shifted_by_one(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    let visits = route.visits();
+    edited(ANCESTRAL.plan(route), |k, step| match visits.get(k + 1) {
+        Some(next) => with_std(step, k, next.transition.beta().sqrt()),
+        None => step.noise = Noise::None,
+    })
+}
+
+/// A stride that is not the list's.
+pub const STRIDE_THAT_IS_NOT_THE_LISTS: Fault = Fault {
+    name: "stride_that_is_not_the_lists",
+    sentence: "each DDIM step leads to t − ⌊T/S⌋, which is not the next time of a linspace list",
+    origin: Origin::Shipped,
+};
+
+/// [`STRIDE_THAT_IS_NOT_THE_LISTS`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn stride_that_is_not_the_lists(schedule: &Schedule, route: &Route) -> Result<Plan> {
+    let indices: Vec<usize> = route.visits().iter().filter_map(|visit| visit.t.model_index()).collect();
+    DDIM.plan(&Route::new(schedule, &indices, Previous::Stride, true)?)
+}
+
+/// `set_alpha_to_one: false` inherited.
+pub const ENDS_AT_FIRST_LEVEL: Fault = Fault {
+    name: "ends_at_first_level",
+    sentence: "the last step leads to ᾱ_1, not to the data (set_alpha_to_one inherited from another model)",
+    origin: Origin::Shipped,
+};
+
+/// [`ENDS_AT_FIRST_LEVEL`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn ends_at_first_level(schedule: &Schedule, route: &Route) -> Result<Plan> {
+    let indices: Vec<usize> = route.visits().iter().filter_map(|visit| visit.t.model_index()).collect();
+    DDIM.plan(&Route::new(schedule, &indices, Previous::List, false)?)
+}
+
+/// ᾱ_t for ᾱ_s.
+pub const DDIM_SIGNAL_OF_T: Fault =
+    Fault {
+        name: "ddim_signal_of_t", sentence: "x̂₀ is scaled by √ᾱ_t where √ᾱ_{t−1} belongs", origin: Origin::Slip
+    };
+
+/// [`DDIM_SIGNAL_OF_T`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn ddim_signal_of_t(_schedule: &Schedule, route: &Route) -> Result<Plan> {
+    edited(DDIM.plan(route), |k, step| step.x0 = route.visits()[k].transition.t().signal())
+}
+
+fn ddim(
+    route: &Route,
+    eta: f64,
+    std: impl Fn(&Visit) -> f64,
+    direction: impl Fn(&Visit, f64) -> f64,
+) -> Result<Plan> {
+    let visits = route.visits();
+    edited(Ddim { eta, ..DDIM }.plan(route), |k, step| {
+        let std = std(&visits[k]);
+        if eta > 0.0 && visits[k].target != Timestep::DATA {
+            with_std(step, k, std);
+        }
+        step.out = direction(&visits[k], std);
+    })
+}
+
+fn eta_root(visit: &Visit, eta: f64) -> f64 {
+    eta * Posterior::new(&visit.transition).beta_tilde.sqrt()
+}
+
+/// σ forgotten under the root.
+pub const DDIM_DIRECTION_WITHOUT_SIGMA: Fault = Fault {
+    name: "ddim_direction_without_sigma",
+    sentence: "the direction has √(1 − ᾱ_{t−1}) where √(1 − ᾱ_{t−1} − σ²) belongs, so the variance grows",
+    origin: Origin::Slip,
+};
+
+/// [`DDIM_DIRECTION_WITHOUT_SIGMA`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn ddim_direction_without_sigma(route: &Route, eta: f64) -> Result<Plan> {
+    ddim(route, eta, |visit| eta_root(visit, eta), |visit, _| visit.transition.s().noise_std())
+}
+
+/// σ for σ² under the root.
+pub const DDIM_DIRECTION_WITH_STD: Fault = Fault {
+    name: "ddim_direction_with_std",
+    sentence: "the direction has √(1 − ᾱ_{t−1} − σ): the square of σ is forgotten",
+    origin: Origin::Slip,
+};
+
+/// [`DDIM_DIRECTION_WITH_STD`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn ddim_direction_with_std(route: &Route, eta: f64) -> Result<Plan> {
+    let kept = |visit: &Visit, std: f64| (visit.transition.s().one_minus_alpha_bar() - std).max(0.0).sqrt();
+    ddim(route, eta, |visit| eta_root(visit, eta), kept)
+}
+
+/// β for β̃ in σ.
+pub const DDIM_SIGMA_FROM_BETA: Fault =
+    Fault { name: "ddim_sigma_from_beta", sentence: "σ is η√β where η√β̃ was meant", origin: Origin::Slip };
+
+/// [`DDIM_SIGMA_FROM_BETA`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn ddim_sigma_from_beta(route: &Route, eta: f64) -> Result<Plan> {
+    let std = |visit: &Visit| eta * visit.transition.beta().sqrt();
+    let kept = |visit: &Visit, std: f64| (visit.transition.s().one_minus_alpha_bar() - std * std).max(0.0).sqrt();
+    ddim(route, eta, std, kept)
+}
+
+/// η squared.
+pub const DDIM_ETA_SQUARED: Fault =
+    Fault { name: "ddim_eta_squared", sentence: "σ is η²√β̃ where η√β̃ was meant", origin: Origin::Slip };
+
+/// [`DDIM_ETA_SQUARED`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn ddim_eta_squared(route: &Route, eta: f64) -> Result<Plan> {
+    Ddim { eta: eta * eta, ..DDIM }.plan(route)
+}
+
+const DPM: DpmSolver = DpmSolver { prediction: Prediction::Epsilon, clip: Clip::None, order: Order::First };
+
+/// Log-SNR for half of it.
+pub const LOG_SNR_FOR_HALF: Fault = Fault {
+    name: "log_snr_for_half",
+    sentence: "h is a difference of ln SNR where λ = ½ ln SNR was meant",
+    origin: Origin::Slip,
+};
+
+/// [`LOG_SNR_FOR_HALF`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn log_snr_for_half(grid: &Grid) -> Result<Plan> {
+    let nodes = grid.nodes();
+    edited(DPM.plan(grid), |k, step| {
+        let h = nodes[k + 1].level.log_snr() - nodes[k].level.log_snr();
+        step.out = -nodes[k + 1].level.noise_std() * h.exp_m1();
+    })
+}
+
+/// The slope at the start kept in DPM-Solver-2.
+pub const MIDPOINT_SLOPE_NOT_USED: Fault = Fault {
+    name: "midpoint_slope_not_used",
+    sentence: "DPM-Solver-2 takes half of ε at the start and half at the middle; the middle alone is right",
+    origin: Origin::Slip,
+};
+
+/// [`MIDPOINT_SLOPE_NOT_USED`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn midpoint_slope_not_used(grid: &Grid) -> Result<Plan> {
+    edited(DpmSolver { order: Order::Second, ..DPM }.plan(grid), |k, step| {
+        if k % 2 == 1 {
+            let half = 0.5 * step.out;
+            step.out = half;
+            step.registers.push(crate::plan::Term { register: 1, factor: half });
+        }
+    })
+}
+
+/// r₂ forgotten.
+pub const DIVIDED_DIFFERENCE_NOT_SCALED: Fault = Fault {
+    name: "divided_difference_not_scaled",
+    sentence: "DPM-Solver-3 forgets to divide the last difference of ε by r₂ = ⅔",
+    origin: Origin::Slip,
+};
+
+/// [`DIVIDED_DIFFERENCE_NOT_SCALED`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn divided_difference_not_scaled(grid: &Grid) -> Result<Plan> {
+    edited(DpmSolver { order: Order::Third, ..DPM }.plan(grid), |k, step| {
+        if k % 3 == 2 {
+            let removed = step.out / 3.0;
+            step.out -= removed;
+            if let Some(term) = step.registers.iter_mut().find(|term| term.register == 1) {
+                term.factor += removed;
+            }
+        }
+    })
+}
+
+/// Heun's average left out.
+pub const CORRECTOR_ALONE: Fault = Fault {
+    name: "corrector_alone",
+    sentence: "Heun's step uses the slope at the end alone; the average of both ends is right",
+    origin: Origin::Slip,
+};
+
+/// [`CORRECTOR_ALONE`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn corrector_alone(grid: &Grid) -> Result<Plan> {
+    edited(Heun { prediction: Prediction::Epsilon, clip: Clip::None }.plan(grid), |k, step| {
+        if k % 2 == 1 {
+            step.out *= 2.0;
+            step.registers.retain(|term| term.register != 1);
+        }
+    })
+}
+
+/// The state not scaled for the network.
+pub const INPUT_NOT_SCALED: Fault = Fault {
+    name: "input_not_scaled",
+    sentence: "the network sees x/√ᾱ; its input must be scaled back by √ᾱ",
+    origin: Origin::Slip,
+};
+
+/// [`INPUT_NOT_SCALED`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn input_not_scaled(grid: &Grid) -> Result<Plan> {
+    edited(Heun { prediction: Prediction::Epsilon, clip: Clip::None }.plan(grid), |_, step| step.input_scale = 1.0)
+}
+
+/// h'/h the wrong way up.
+pub const STEP_RATIO_INVERTED: Fault = Fault {
+    name: "step_ratio_inverted",
+    sentence: "DPM-Solver++ 2M extrapolates with h'/h where h/h' belongs; equal steps hide it",
+    origin: Origin::Slip,
+};
+
+/// [`STEP_RATIO_INVERTED`].
+///
+/// # Errors
+/// As the sampler it imitates.
+pub fn step_ratio_inverted(grid: &Grid) -> Result<Plan> {
+    let nodes = grid.nodes();
+    let width = |k: usize| nodes[k + 1].level.log_snr() - nodes[k].level.log_snr();
+    let sampler = DpmSolver { prediction: Prediction::X0, order: Order::SecondMultistep, ..DPM };
+    edited(sampler.plan(grid), |k, step| {
+        if k > 0 {
+            let full = step.x0 + step.registers.iter().map(|term| term.factor).sum::<f64>();
+            let half = 0.5 * width(k - 1) / width(k);
+            step.x0 = full * (1.0 + half);
+            step.registers.iter_mut().for_each(|term| term.factor = -full * half);
+        }
+    })
+}
+
+/// The mean of Langevin dynamics.
+pub const LANGEVIN_DRIFT: Fault = Fault {
+    name: "langevin_drift",
+    sentence: "½β s, the drift of Langevin dynamics, stands for β s of the reverse SDE",
+    origin: Origin::Slip,
+};
+
+/// [`LANGEVIN_DRIFT`].
+#[must_use]
+pub fn langevin_drift(schedule: &Schedule, x: f64, score: f64) -> f64 {
+    let beta = schedule.beta(schedule.last());
+    (x + 0.5 * beta * score) / (1.0 - beta).sqrt()
+}
+
+/// No growth of x.
+pub const NO_GROWTH_OF_X: Fault = Fault {
+    name: "no_growth_of_x",
+    sentence: "x is not divided by √α, so the reverse drift lacks ½β x",
+    origin: Origin::Slip,
+};
+
+/// [`NO_GROWTH_OF_X`].
+#[must_use]
+pub fn no_growth_of_x(schedule: &Schedule, x: f64, score: f64) -> f64 {
+    x + schedule.beta(schedule.last()) * score
+}
+
+/// The score's sign.
+pub const SCORE_SUBTRACTED: Fault = Fault {
+    name: "score_subtracted",
+    sentence: "the step goes down the density: the score is subtracted",
+    origin: Origin::Slip,
+};
+
+/// [`SCORE_SUBTRACTED`].
+#[must_use]
+pub fn score_subtracted(schedule: &Schedule, x: f64, score: f64) -> f64 {
+    langevin_drift(schedule, x, -2.0 * score)
+}

@@ -187,6 +187,7 @@ fn mach_cpu(cpu: u32) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
 mod tests {
     use std::io::Cursor;
 

@@ -505,6 +505,7 @@ fn read_labels(metadata: &BTreeMap<String, String>, config: Option<&UnetConfig>)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
 mod tests {
     use super::*;
 

@@ -64,21 +64,25 @@ pub fn driver_present() -> bool {
 }
 
 /// Loads the CUDA libraries that are not on the system's search path from the Python environment's `nvidia` packages,
-/// so that the provider finds them already loaded. What cannot be found is left to the provider to complain about.
-pub(super) fn preload_cuda(runtime: &Runtime) {
+/// so that the provider finds them already loaded. Returns the names of those that are nowhere; whether that matters
+/// is for the provider to say, as a runtime built for another CUDA needs others.
+pub(super) fn preload_cuda(runtime: &Runtime) -> Vec<&'static str> {
     let mut folders: Option<Vec<PathBuf>> = None;
-    for name in ort::ep::cuda::CUDA_DYLIBS.iter().chain(ort::ep::cuda::CUDNN_DYLIBS) {
+    let mut missing = Vec::new();
+    for &name in ort::ep::cuda::CUDA_DYLIBS.iter().chain(ort::ep::cuda::CUDNN_DYLIBS) {
         if native::preload(Path::new(name)).is_ok() {
             continue;
         }
         let folders = folders.get_or_insert_with(|| nvidia_folders(runtime.options()));
-        for folder in folders.iter() {
+        let loads = |folder: &PathBuf| {
             let path = folder.join(name);
-            if path.is_file() && native::preload(&path).is_ok() {
-                break;
-            }
+            path.is_file() && native::preload(&path).is_ok()
+        };
+        if !folders.iter().any(loads) {
+            missing.push(name);
         }
     }
+    missing
 }
 
 /// The folders with libraries of the `nvidia` packages of the active Python environments.
@@ -93,17 +97,27 @@ fn nvidia_folders(options: &RuntimeOptions) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The library that a loader's or provider's messages say is missing.
-pub(super) fn missing_library(messages: &str) -> Option<String> {
-    let unix = messages.split_whitespace().find_map(|word| {
+/// The libraries that are missing, by a loader's or provider's messages: the one they name, those of the same kind that
+/// could not be found either, and the driver.
+pub(super) fn missing_libraries(messages: &str, not_found: &[&str]) -> Option<String> {
+    let named = messages.split_whitespace().find_map(|word| {
         let name = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         (word.ends_with(':') && name.contains(".so.") && messages.contains("cannot open shared object file"))
-            .then(|| name.to_owned())
+            .then_some(name)
     });
-    unix.or_else(|| (!driver_present()).then(|| format!("{DRIVER}, part of NVIDIA's driver")))
+    let mut missing: Vec<&str> = match named {
+        Some(name) if not_found.contains(&name) => not_found.to_vec(),
+        Some(name) => vec![name],
+        None => Vec::new(),
+    };
+    if !driver_present() {
+        missing.push(DRIVER);
+    }
+    (!missing.is_empty()).then(|| missing.join(", "))
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
 mod tests {
     use super::*;
 
@@ -121,9 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn the_missing_library_is_named() {
+    fn the_missing_libraries_are_named() {
         let text = "Failed to load library /a/libonnxruntime_providers_cuda.so with error: libcudnn.so.9: cannot open \
                     shared object file: No such file or directory";
-        assert_eq!(missing_library(text).as_deref(), Some("libcudnn.so.9"));
+        let missing = |not_found: &[&str]| missing_libraries(text, not_found).unwrap_or_default();
+        assert!(missing(&[]).starts_with("libcudnn.so.9"));
+        assert!(missing(&["libcufft.so.12", "libcudnn.so.9"]).starts_with("libcufft.so.12, libcudnn.so.9"));
+        // A runtime for another CUDA: what was looked for here says nothing about it.
+        assert!(!missing(&["libcufft.so.12"]).contains("cufft"));
     }
 }

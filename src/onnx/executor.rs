@@ -134,7 +134,10 @@ impl Executor {
                 scale(plan.initial_std(), &mut self.x);
             }
         }
-        check_finite("x_T", None, &self.x)?;
+        let count = not_finite(&self.x);
+        if count > 0 {
+            return Err(crate::Error::NonFinite { name: "x_T", step: None, count, of: self.x.len() }.into());
+        }
         self.set_labels(labels)?;
         for (k, step) in plan.steps().iter().enumerate() {
             if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
@@ -142,7 +145,11 @@ impl Executor {
             }
             self.binding.set_timestep(step.model_timestep)?;
             network += self.evaluate(step.input_scale)?;
-            check_finite("the network's output", Some(k), &self.out)?;
+            let count = not_finite(&self.out);
+            if count > 0 {
+                let (steps, timestep, of) = (plan.steps().len(), step.model_timestep, self.out.len());
+                return Err(SampleError::NotFinite { step: k + 1, steps, timestep, count, of });
+            }
             let (conditional, unconditional) = self.out.split_at_mut(self.shape.len_out());
             if let Some(guidance) = self.guidance {
                 guide(guidance.scale, self.shape, conditional, unconditional);
@@ -207,8 +214,6 @@ fn scale(factor: f64, values: &mut [f32]) {
     }
 }
 
-/// Says how many entries are NaN or infinite, if any.
-fn check_finite(name: &'static str, step: Option<usize>, values: &[f32]) -> Result<(), crate::Error> {
-    let count = values.iter().filter(|value| !value.is_finite()).count();
-    if count == 0 { Ok(()) } else { Err(crate::Error::NonFinite { name, step, count, of: values.len() }) }
+fn not_finite(values: &[f32]) -> usize {
+    values.iter().filter(|value| !value.is_finite()).count()
 }

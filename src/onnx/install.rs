@@ -1,7 +1,7 @@
 //! Putting the pinned ONNX Runtime into the user's cache folder.
 //!
 //! pip downloads the wheel (so that its configuration of proxies and mirrors holds), its hash is compared with the
-//! table in [`wheels`](super::wheels), the shared libraries are unpacked into a folder of their own, and one rename
+//! table in [`wheels`], the shared libraries are unpacked into a folder of their own, and one rename
 //! makes them visible. Processes that install at the same time wait for each other where the file system has locks;
 //! where it has none, the first rename wins and the others use it.
 
@@ -100,11 +100,11 @@ pub fn install(cuda: bool, options: &InstallOptions) -> Result<PathBuf> {
             flavour,
             known: wheels::known(cuda),
         })?;
-    install_wheel(wheel, options, true)
+    install_wheel(wheel, options)
 }
 
-/// [`install`] for one entry of the table. `lock` is false only in tests of what happens without locks.
-fn install_wheel(wheel: &Wheel, options: &InstallOptions, lock: bool) -> Result<PathBuf> {
+/// [`install`] for one entry of the table.
+fn install_wheel(wheel: &Wheel, options: &InstallOptions) -> Result<PathBuf> {
     let cache = options.cache.as_deref().ok_or(Error::NoCacheFolder)?;
     let cache = &std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf());
     let target = cache.join(wheel.folder());
@@ -123,7 +123,7 @@ fn install_wheel(wheel: &Wheel, options: &InstallOptions, lock: bool) -> Result<
         .write(true)
         .open(&lock_path)
         .map_err(failed("write", &lock_path))?;
-    if lock && lock_file.try_lock().is_err() {
+    if lock_file.try_lock().is_err() {
         say(options, "waiting for another process that is installing ONNX Runtime");
         // A file system without locks says so here; then the first rename wins.
         let _ = lock_file.lock();
@@ -215,6 +215,7 @@ fn download(wheel: &Wheel, into: &Path, options: &InstallOptions) -> Result<Path
             .current_dir(into)
             .stdin(Stdio::null());
         let shown = format!("{} {}", program.display(), [prefix, vec!["download"]].concat().join(" "));
+        let mut offline = false;
         let outcome = match command.output() {
             Ok(out) if out.status.success() => {
                 let file = into.join(wheel.file);
@@ -223,11 +224,19 @@ fn download(wheel: &Wheel, into: &Path, options: &InstallOptions) -> Result<Path
                 }
                 format!("it succeeded but did not fetch {}", wheel.file)
             }
-            Ok(out) => last_lines(&out.stderr, &out.stdout),
+            Ok(out) => {
+                let text = String::from_utf8_lossy(&out.stderr);
+                offline = ["Retrying (", "ConnectionError", "ProxyError"].iter().any(|sign| text.contains(sign));
+                last_lines(&out.stderr, &out.stdout)
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => "not found".to_owned(),
             Err(e) => e.to_string(),
         };
         attempts.push(format!("{shown}: {outcome}"));
+        if offline {
+            // Another pip would wait for the same network.
+            break;
+        }
     }
     Err(Error::Download { attempts })
 }
@@ -347,5 +356,53 @@ fn publish(unpacked: &Path, target: &Path) -> Result<()> {
 fn say(options: &InstallOptions, line: &str) {
     if !options.quiet {
         let _ = writeln!(io::stderr(), "alphabar: {line}");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::onnx::{RuntimeOptions, discover};
+
+    #[test]
+    fn the_cache_folder_follows_the_system() {
+        let folder = |os: &str, set: &[(&str, &str)]| {
+            cache_folder(os, |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v)))
+        };
+        let home = ("HOME", "/home/me");
+        assert_eq!(folder("linux", &[home]), Some("/home/me/.cache/alphabar".into()));
+        assert_eq!(folder("linux", &[home, ("XDG_CACHE_HOME", "/c")]), Some("/c/alphabar".into()));
+        assert_eq!(folder("linux", &[home, ("XDG_CACHE_HOME", "c")]), Some("/home/me/.cache/alphabar".into()));
+        assert_eq!(folder("macos", &[home]), Some("/home/me/Library/Caches/alphabar".into()));
+        assert_eq!(folder("windows", &[("LOCALAPPDATA", "/l")]), Some("/l/alphabar".into()));
+        assert_eq!(folder("linux", &[home, ("ALPHABAR_CACHE", "/mine")]), Some("/mine".into()));
+        assert_eq!(folder("linux", &[("ALPHABAR_CACHE", "")]), None);
+    }
+
+    #[test]
+    fn without_locks_the_first_to_publish_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = discover(&RuntimeOptions::from_environment(None)).unwrap().path;
+        let name = library.file_name().unwrap();
+        let target = dir.path().join("target");
+        let unpacked = |owner: &str, whole: bool| {
+            let folder = dir.path().join(owner).join("unpacked");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("owner"), owner).unwrap();
+            if whole {
+                fs::copy(&library, folder.join(name)).unwrap();
+            } else {
+                fs::write(folder.join(name), "half a library").unwrap();
+            }
+            folder
+        };
+        let owner = || fs::read_to_string(target.join("owner")).unwrap();
+        publish(&unpacked("broken", false), &target).unwrap();
+        assert_eq!((owner().as_str(), installed(&target)), ("broken", None));
+        publish(&unpacked("first", true), &target).unwrap();
+        assert_eq!((owner().as_str(), installed(&target)), ("first", Some(target.join(name))));
+        publish(&unpacked("second", true), &target).unwrap();
+        assert_eq!(owner(), "first");
     }
 }

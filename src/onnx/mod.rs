@@ -1,6 +1,7 @@
 //! Networks as ONNX graphs: the runtime, the model's contract, and evaluation.
 
 mod binary;
+mod binding;
 pub mod contract;
 pub mod device;
 mod error;
@@ -13,6 +14,7 @@ pub mod sampler;
 pub mod session;
 pub mod wheels;
 
+pub use binding::Binding;
 pub use contract::{Contract, Element, IoNames, Port, TimestepPort, TimestepShape};
 pub use device::Device;
 pub use error::{Error, ErrorClass, Result};
@@ -21,4 +23,4 @@ pub use install::{InstallOptions, install};
 pub use pipeline::{ModelSource, Text, UnetConfig, Weights};
 pub use runtime::{Description, Found, Origin, Runtime, RuntimeOptions, describe, discover, load};
 pub use sampler::{Batch, Batches, Job, SampleError, Sampler};
-pub use session::{Binding, Network, Optimisation, SessionOptions};
+pub use session::{Network, Optimisation, SessionOptions};

@@ -303,6 +303,7 @@ fn read_text(path: &Path) -> Result<Option<Text>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
 mod tests {
     use super::*;
 

@@ -90,10 +90,10 @@ impl RuntimeOptions {
     pub(super) fn nvidia_packages(&self) -> Vec<PathBuf> {
         let mut folders: Vec<PathBuf> =
             self.python_roots.iter().flat_map(|(_, root)| site_packages(root)).map(|s| s.join("nvidia")).collect();
-        if self.ask_python {
-            if let Ok((_, Some(folder))) = ask_python(&self.install, "nvidia") {
-                folders.push(folder);
-            }
+        if self.ask_python
+            && let Ok((_, Some(folder))) = ask_python(&self.install, "nvidia")
+        {
+            folders.push(folder);
         }
         folders
     }

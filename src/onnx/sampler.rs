@@ -19,6 +19,24 @@ pub enum SampleError {
     /// Numbers: NaN from the network or in x_T, a shape, a plan that does not fit.
     #[error(transparent)]
     Numbers(#[from] crate::Error),
+    /// The network's output is NaN or infinite somewhere.
+    #[error(
+        "the network's output has {count} of {of} entries NaN or infinite at step {step} of {steps} (timestep \
+         {timestep}, t = {t}); is the scheduler's configuration the one it was trained with?",
+        t = timestep + 1.0
+    )]
+    NotFinite {
+        /// The step, from 1.
+        step: usize,
+        /// Of so many.
+        steps: usize,
+        /// What the network was told.
+        timestep: f64,
+        /// How many entries are not finite.
+        count: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// The job's stop flag was set.
     #[error("stopped before step {step}")]
     Stopped {
@@ -143,6 +161,24 @@ impl Sampler {
         Ok(Recipe::new(self.scheduler.clone())?)
     }
 
+    /// Refuses a batch whose arrays alone are larger than the memory that is free, where the system tells.
+    ///
+    /// # Errors
+    /// [`super::Error::OutOfMemory`].
+    pub fn check_memory(&self, plan: &Plan, batch: usize) -> Result<(), SampleError> {
+        let Some(free) = free_memory() else { return Ok(()) };
+        let each = self.shape().iter().product::<usize>();
+        // Given to and taken from the network, x, x̂₀, z and the registers.
+        let arrays = 6 + plan.registers();
+        let needed = 4.0 * each as f64 * batch as f64 * arrays as f64;
+        if needed <= free {
+            return Ok(());
+        }
+        let gigabytes = |bytes: f64| format!("{:.1} GB", bytes / 1e9);
+        let reason = format!("its arrays take {}, {} are free", gigabytes(needed), gigabytes(free));
+        Err(super::Error::OutOfMemory { batch, reason }.into())
+    }
+
     /// Checks a job and prepares it; the batches come from the iterator.
     ///
     /// # Errors
@@ -186,6 +222,7 @@ impl Sampler {
             (Some(fixed), _) => fixed,
             (None, asked) => asked.unwrap_or_else(|| auto_batch(self.shape())).clamp(1, job.seeds.len()),
         };
+        self.check_memory(job.plan, batch)?;
         Ok(Batches { network: self.network.clone(), job, batch, guidance, next: 0, executor: None })
     }
 }
@@ -287,7 +324,7 @@ fn guidance(contract: &Contract, job: &Job<'_>) -> Result<Option<Guidance>, Samp
     if scale == 1.0 {
         return Ok(None);
     }
-    match job.null_label.or_else(|| contract.null_label) {
+    match job.null_label.or(contract.null_label) {
         Some(null_label) if job.labels.is_some() => Ok(Some(Guidance { scale, null_label })),
         _ => Err(unsupported("guidance on a model without a null label", "a null label, or guidance 1")),
     }
@@ -300,4 +337,11 @@ fn unsupported(found: &str, expected: &'static str) -> SampleError {
 /// Enough rows to keep the cores busy, few enough to stay in a modest memory.
 fn auto_batch(shape: [usize; 3]) -> usize {
     (16_384 / shape.iter().product::<usize>().max(1)).clamp(1, 16)
+}
+
+/// Memory that can be had without swapping, where the system tells.
+fn free_memory() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kilobytes| 1024.0 * kilobytes)
 }

@@ -1,23 +1,22 @@
-//! A network ready to be evaluated: the graph on its device, and preallocated tensors bound to it.
+//! A graph on its device, with its contract.
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use half::{f16, slice::HalfFloatSliceExt};
-use ndarray::ArrayViewD;
 use ort::{
     ep,
     memory::Allocator,
     session::{
-        IoBinding, Session,
+        Session,
         builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder},
     },
-    value::{DynTensor, Outlet, Tensor, TensorElementType, ValueType},
+    value::{DynTensor, Outlet, TensorElementType, ValueType},
 };
 
 use super::{
+    binding::Binding,
     contract::{Contract, Dim, Element, Graph, IoNames, Port, TimestepShape},
     device::{self, CUDA_PROVIDER, Device},
     error::{Error, Result},
@@ -168,395 +167,27 @@ impl Network {
                 return Err(Error::OutOfMemory { batch, reason: format!("its shape is {shape:?}") });
             }
         }
-        self.allocate(batch).map_err(|e| self.failed(batch, &e))
+        Binding::new(self, batch).map_err(|e| self.failed(batch, &e))
     }
 
-    fn allocate(&self, batch: usize) -> ort::Result<Binding> {
-        let contract = &self.contract;
-        let cpu = Allocator::default();
-        let mut io = lock(&self.session).create_binding()?;
-        let sample = Floats::new(&cpu, &contract.sample.element, self.sample_shape(batch))?;
-        let mut output = Floats::new(&cpu, &contract.out_sample.element, self.output_shape(batch))?;
-        let timestep_shape = match contract.timestep.shape {
-            TimestepShape::Scalar => vec![],
-            TimestepShape::One => vec![1],
-            TimestepShape::PerSample => vec![batch],
-        };
-        let timestep = DynTensor::new(&cpu, element_type(&contract.timestep.element), timestep_shape)?;
-        let labels = match &contract.class_labels {
-            Some(port) => Some(DynTensor::new(&cpu, element_type(&port.element), vec![batch])?),
-            None => None,
-        };
-        sample.bind_input(&mut io, &contract.sample.name)?;
-        io.bind_input(&contract.timestep.name, &timestep)?;
-        if let (Some(port), Some(labels)) = (&contract.class_labels, &labels) {
-            io.bind_input(&port.name, labels)?;
-        }
-        output.bind_output(&mut io, &contract.out_sample.name)?;
-        Ok(Binding {
-            network: self.clone(),
-            batch,
-            io,
-            sample,
-            timestep,
-            timestep_given: false,
-            labels_given: labels.is_none(),
-            labels,
-            extra: contract.extra.iter().map(|_| None).collect(),
-            output,
-            stale: Stale::default(),
-        })
+    /// The graph, for one run.
+    pub(super) fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Turns a failure of a run or an allocation into an error.
-    fn failed(&self, batch: usize, error: &ort::Error) -> Error {
+    pub(super) fn failed(&self, batch: usize, error: &ort::Error) -> Error {
         run_failed(&self.name, batch, error)
     }
 }
 
 fn run_failed(model: &str, batch: usize, error: &ort::Error) -> Error {
-    let reason = error.message().trim().to_owned();
+    let reason = message(error);
     let memory = ["Failed to allocate", "bad_alloc", "out of memory", "OUT_OF_MEMORY"];
     if memory.iter().any(|m| reason.contains(m)) {
         return Error::OutOfMemory { batch, reason };
     }
     Error::Run { model: model.to_owned(), reason }
-}
-
-fn lock(session: &Mutex<Session>) -> std::sync::MutexGuard<'_, Session> {
-    session.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Tensors of one batch size, bound to a network's inputs and outputs.
-///
-/// Fill [`sample_mut`](Self::sample_mut), [`set_timestep`](Self::set_timestep) and, where the model takes them,
-/// [`set_labels`](Self::set_labels) and [`set_extra`](Self::set_extra); then [`run`](Self::run) writes
-/// [`output`](Self::output). Everything that was set stays set. No tensor is allocated between runs on the CPU.
-pub struct Binding {
-    network: Network,
-    batch: usize,
-    io: IoBinding,
-    sample: Floats,
-    timestep: DynTensor,
-    timestep_given: bool,
-    labels: Option<DynTensor>,
-    labels_given: bool,
-    extra: Vec<Option<DynTensor>>,
-    output: Floats,
-    stale: Stale,
-}
-
-/// Inputs that were written since a device last received them.
-#[derive(Default)]
-struct Stale {
-    timestep: bool,
-    labels: bool,
-}
-
-impl fmt::Debug for Binding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Binding").field("network", &self.network).field("batch", &self.batch).finish_non_exhaustive()
-    }
-}
-
-impl Binding {
-    /// The network it belongs to.
-    #[must_use]
-    pub fn network(&self) -> &Network {
-        &self.network
-    }
-
-    /// The batch size.
-    #[must_use]
-    pub fn batch(&self) -> usize {
-        self.batch
-    }
-
-    /// The samples, in [batch, C, H, W] order, to be written before a run.
-    pub fn sample_mut(&mut self) -> &mut [f32] {
-        self.sample.host_mut()
-    }
-
-    /// The prediction for each sample, in [batch, C or 2C, H, W] order, as the last run left it.
-    #[must_use]
-    pub fn output(&self) -> &[f32] {
-        self.output.host()
-    }
-
-    /// The samples and the output of the last run together, for a step that reads one and writes the other.
-    pub fn sample_mut_and_output(&mut self) -> (&mut [f32], &[f32]) {
-        (self.sample.host_mut(), self.output.host())
-    }
-
-    /// Sets the time of all samples, in the network's own 0-based convention. A graph that takes integers sees the
-    /// nearest one; [`TimestepPort::seen`](super::TimestepPort::seen) says which.
-    ///
-    /// # Errors
-    /// [`Error::BadInput`] if `t` is not finite or too large for the graph's element type.
-    pub fn set_timestep(&mut self, t: f64) -> Result<()> {
-        let port = &self.network.contract.timestep;
-        let seen = port.seen(t);
-        let limit = match port.element {
-            Element::I32 => f64::from(i32::MAX),
-            Element::I64 => 9.0e18,
-            _ => f64::INFINITY,
-        };
-        if !seen.is_finite() || seen.abs() > limit {
-            return Err(Error::BadInput {
-                name: port.name.clone(),
-                found: t.to_string(),
-                expected: format!("a finite number that fits in {}", port.element),
-            });
-        }
-        fill(&mut self.timestep, &port.element, std::iter::repeat(seen))
-            .map_err(|e| self.network.failed(self.batch, &e))?;
-        self.timestep_given = true;
-        self.stale.timestep = true;
-        Ok(())
-    }
-
-    /// Sets the class label of each sample.
-    ///
-    /// # Errors
-    /// [`Error::NoLabels`] if the model takes none, [`Error::LabelOutOfRange`], [`Error::BadInput`] if there is not
-    /// one for each sample.
-    pub fn set_labels(&mut self, labels: &[i64]) -> Result<()> {
-        let contract = &self.network.contract;
-        let (Some(port), Some(tensor)) = (&contract.class_labels, &mut self.labels) else {
-            return Err(Error::NoLabels);
-        };
-        if labels.len() != self.batch {
-            return Err(Error::BadInput {
-                name: port.name.clone(),
-                found: format!("{} labels", labels.len()),
-                expected: format!("{}, one for each sample", self.batch),
-            });
-        }
-        for &label in labels {
-            contract.check_label(label)?;
-            if port.element == Element::I32 && i32::try_from(label).is_err() {
-                return Err(Error::LabelOutOfRange {
-                    label,
-                    classes: contract.classes.unwrap_or(0),
-                    null_label: contract.null_label,
-                });
-            }
-        }
-        let written = match port.element {
-            #[allow(clippy::cast_possible_truncation)]
-            Element::I32 => tensor.try_extract_tensor_mut::<i32>().map(|(_, to)| {
-                to.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as i32);
-            }),
-            _ => tensor.try_extract_tensor_mut::<i64>().map(|(_, to)| to.copy_from_slice(labels)),
-        };
-        written.map_err(|e| self.network.failed(self.batch, &e))?;
-        self.labels_given = true;
-        self.stale.labels = true;
-        Ok(())
-    }
-
-    /// Sets a further input of the graph. Its first axis is the batch: of this binding's size, or 1 to use the same
-    /// values for all samples.
-    ///
-    /// # Errors
-    /// [`Error::InputUnknown`], or [`Error::BadInput`] if the shape does not fit or a value does not fit the graph's
-    /// element type.
-    pub fn set_extra(&mut self, name: &str, values: ArrayViewD<'_, f32>) -> Result<()> {
-        let extra = &self.network.contract.extra;
-        let Some(at) = extra.iter().position(|p| p.name == name) else {
-            let names: Vec<&str> = extra.iter().map(|p| p.name.as_str()).collect();
-            let present = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return Err(Error::InputUnknown { name: name.to_owned(), present });
-        };
-        let port = extra[at].clone();
-        let shape = extra_shape(&port, values.shape(), self.batch)?;
-        check_values(&port, &values)?;
-        let tensor = self.fill_extra(&port, &shape, values).map_err(|e| self.network.failed(self.batch, &e))?;
-        self.extra[at] = Some(tensor);
-        Ok(())
-    }
-
-    fn fill_extra(&mut self, port: &Port, shape: &[usize], values: ArrayViewD<'_, f32>) -> ort::Result<DynTensor> {
-        let mut tensor = DynTensor::new(&Allocator::default(), element_type(&port.element), shape.to_vec())?;
-        // A first axis of 1 is repeated by going round.
-        let values = values.iter().copied().map(f64::from).collect::<Vec<_>>();
-        fill(&mut tensor, &port.element, values.iter().copied().cycle())?;
-        self.io.bind_input(&port.name, &tensor)?;
-        Ok(tensor)
-    }
-
-    /// Evaluates the network on what was set.
-    ///
-    /// # Errors
-    /// [`Error::InputMissing`] if something was not set; [`Error::OutOfMemory`] or [`Error::Run`] if it fails.
-    pub fn run(&mut self) -> Result<()> {
-        let contract = &self.network.contract;
-        let missing = |name: &str| Err(Error::InputMissing { name: name.to_owned() });
-        if !self.timestep_given {
-            return missing(&contract.timestep.name);
-        }
-        if let (Some(port), false) = (&contract.class_labels, self.labels_given) {
-            return missing(&port.name);
-        }
-        if let Some(at) = self.extra.iter().position(Option::is_none) {
-            return missing(&contract.extra[at].name);
-        }
-        self.evaluate().map_err(|e| self.network.failed(self.batch, &e))
-    }
-
-    fn evaluate(&mut self) -> ort::Result<()> {
-        self.sample.to_tensor();
-        if self.network.device != Device::Cpu {
-            // A bound input was copied to the device when it was bound; what was written since must go again.
-            let contract = &self.network.contract;
-            self.sample.bind_input(&mut self.io, &contract.sample.name)?;
-            if std::mem::take(&mut self.stale.timestep) {
-                self.io.bind_input(&contract.timestep.name, &self.timestep)?;
-            }
-            if let (Some(port), Some(labels), true) =
-                (&contract.class_labels, &self.labels, std::mem::take(&mut self.stale.labels))
-            {
-                self.io.bind_input(&port.name, labels)?;
-            }
-        }
-        drop(lock(&self.network.session).run_binding(&self.io)?);
-        self.output.from_tensor();
-        Ok(())
-    }
-}
-
-/// A tensor of floats that is float32 on this side, whatever the graph takes.
-enum Floats {
-    /// The graph's own element type.
-    F32(Tensor<f32>),
-    /// Converted at the boundary.
-    F16 { host: Vec<f32>, tensor: Tensor<f16> },
-}
-
-impl Floats {
-    fn new(allocator: &Allocator, element: &Element, shape: [usize; 4]) -> ort::Result<Self> {
-        if *element == Element::F16 {
-            let tensor = Tensor::<f16>::new(allocator, shape)?;
-            return Ok(Self::F16 { host: vec![0.0; shape.iter().product()], tensor });
-        }
-        Tensor::<f32>::new(allocator, shape).map(Self::F32)
-    }
-
-    fn bind_input(&self, io: &mut IoBinding, name: &str) -> ort::Result<()> {
-        match self {
-            Self::F32(tensor) => io.bind_input(name, tensor),
-            Self::F16 { tensor, .. } => io.bind_input(name, tensor),
-        }
-    }
-
-    fn bind_output(&mut self, io: &mut IoBinding, name: &str) -> ort::Result<()> {
-        match self {
-            Self::F32(tensor) => io.bind_output(name, tensor),
-            Self::F16 { tensor, .. } => io.bind_output(name, tensor),
-        }
-    }
-
-    fn host(&self) -> &[f32] {
-        match self {
-            Self::F32(tensor) => tensor.extract_tensor().1,
-            Self::F16 { host, .. } => host,
-        }
-    }
-
-    fn host_mut(&mut self) -> &mut [f32] {
-        match self {
-            Self::F32(tensor) => tensor.extract_tensor_mut().1,
-            Self::F16 { host, .. } => host,
-        }
-    }
-
-    fn to_tensor(&mut self) {
-        if let Self::F16 { host, tensor } = self {
-            tensor.extract_tensor_mut().1.convert_from_f32_slice(host);
-        }
-    }
-
-    fn from_tensor(&mut self) {
-        if let Self::F16 { host, tensor } = self {
-            tensor.extract_tensor().1.convert_to_f32_slice(host);
-        }
-    }
-}
-
-/// Writes numbers into a tensor of a known element type.
-#[allow(clippy::cast_possible_truncation)]
-fn fill(tensor: &mut DynTensor, element: &Element, values: impl Iterator<Item = f64>) -> ort::Result<()> {
-    fn write<T: ort::value::PrimitiveTensorElementType>(
-        tensor: &mut DynTensor,
-        values: impl Iterator<Item = T>,
-    ) -> ort::Result<()> {
-        let (_, to) = tensor.try_extract_tensor_mut::<T>()?;
-        to.iter_mut().zip(values).for_each(|(to, from)| *to = from);
-        Ok(())
-    }
-    match element {
-        Element::F32 => write(tensor, values.map(|v| v as f32)),
-        Element::F16 => write(tensor, values.map(f16::from_f64)),
-        Element::F64 => write(tensor, values),
-        Element::I64 => write(tensor, values.map(|v| v as i64)),
-        Element::I32 => write(tensor, values.map(|v| v as i32)),
-        Element::Bool => write(tensor, values.map(|v| v != 0.0)),
-        Element::Other(name) => Err(ort::Error::new(format!("inputs of type {name} cannot be filled"))),
-    }
-}
-
-/// The shape that a further input takes for an array of some shape.
-fn extra_shape(port: &Port, shape: &[usize], batch: usize) -> Result<Vec<usize>> {
-    let bad = |expected: String| Error::BadInput {
-        name: port.name.clone(),
-        found: format!("of shape {shape:?}"),
-        expected,
-    };
-    if let Element::Other(name) = &port.element {
-        return Err(bad(format!("a graph that does not take {name}")));
-    }
-    let fits = |size: usize, dim: &Dim| dim.fixed().is_none_or(|n| n == size);
-    if shape.len() != port.rank() {
-        return Err(bad(format!("{port}, an array of rank {}", port.rank())));
-    }
-    let Some((&first, rest)) = shape.split_first() else { return Ok(Vec::new()) };
-    let first = match (&port.dims[0], first) {
-        (Dim::Fixed(n), first) if *n == first => first,
-        (Dim::Free(_), first) if first == batch => first,
-        (Dim::Free(_), 1) => batch,
-        (Dim::Fixed(n), 1) if *n == batch => batch,
-        _ => return Err(bad(format!("{port}, with a first axis of 1 or {batch}"))),
-    };
-    if !rest.iter().zip(&port.dims[1..]).all(|(&size, dim)| fits(size, dim)) {
-        return Err(bad(port.to_string()));
-    }
-    Ok(std::iter::once(first).chain(rest.iter().copied()).collect())
-}
-
-fn check_values(port: &Port, values: &ArrayViewD<'_, f32>) -> Result<()> {
-    let bad = |value: f32, expected: &str| Error::BadInput {
-        name: port.name.clone(),
-        found: format!("an array with the value {value}"),
-        expected: format!("{expected}, as the graph takes {}", port.element),
-    };
-    let limit: f64 = match port.element {
-        Element::I32 => 2_147_483_647.0,
-        Element::I64 => 9.0e18,
-        Element::F16 => 65504.0,
-        _ => f64::INFINITY,
-    };
-    for &value in values {
-        if !value.is_finite() {
-            return Err(bad(value, "finite numbers"));
-        }
-        if port.element.is_integer() && value.fract().abs() > 0.0 {
-            return Err(bad(value, "whole numbers"));
-        }
-        if f64::from(value).abs() > limit {
-            return Err(bad(value, "smaller numbers"));
-        }
-    }
-    Ok(())
 }
 
 fn size(contract: &Contract, asked: Option<(usize, usize)>) -> Result<(usize, usize)> {
@@ -667,7 +298,7 @@ fn element(ty: TensorElementType) -> Element {
     }
 }
 
-fn element_type(element: &Element) -> TensorElementType {
+pub(super) fn element_type(element: &Element) -> TensorElementType {
     match element {
         Element::F32 => TensorElementType::Float32,
         Element::F16 => TensorElementType::Float16,
@@ -679,7 +310,7 @@ fn element_type(element: &Element) -> TensorElementType {
 }
 
 fn bad_graph(source: &ModelSource, error: &ort::Error) -> Error {
-    Error::BadGraph { model: source.name.clone(), reason: error.message().trim().to_owned() }
+    Error::BadGraph { model: source.name.clone(), reason: message(error) }
 }
 
 /// Opens the graph on the device that was asked for; says which one it was and what there is to know about it.
@@ -707,7 +338,12 @@ fn open_session(
                         let note = "device auto: using cuda:0".to_owned();
                         return Ok((session, Device::Cuda(0), vec![note]));
                     }
-                    Err(error @ (Error::DeviceUnavailable { .. } | Error::OutOfMemory { .. })) => error.to_string(),
+                    Err(Error::DeviceUnavailable { missing: Some(missing), .. }) => {
+                        format!("CUDA cannot be used; missing: {missing}")
+                    }
+                    Err(Error::DeviceUnavailable { reason, .. } | Error::OutOfMemory { reason, .. }) => {
+                        format!("CUDA cannot be used: {reason}")
+                    }
                     Err(error) => return Err(error),
                 }
             } else {
@@ -721,6 +357,18 @@ fn open_session(
             Ok((session, Device::Cpu, notes))
         }
     }
+}
+
+/// ONNX Runtime's message without its place in ONNX Runtime's source and its error code.
+fn message(error: &ort::Error) -> String {
+    without_prefix(error.message()).to_owned()
+}
+
+fn without_prefix(text: &str) -> &str {
+    let text = text
+        .rsplit_once("[ONNXRuntimeError] : ")
+        .map_or(text, |(_, coded)| coded.splitn(3, " : ").nth(2).unwrap_or(coded));
+    text.trim()
 }
 
 fn device_option(option: &str, device: Device, reason: &str) -> Error {
@@ -759,7 +407,7 @@ fn open_on_cpu(runtime: &'static Runtime, source: &ModelSource, options: &Sessio
 }
 
 fn start_failed(runtime: &Runtime, error: &ort::Error) -> Error {
-    Error::RuntimeStart { path: runtime.description().path.clone(), reason: error.message().trim().to_owned() }
+    Error::RuntimeStart { path: runtime.description().path.clone(), reason: message(error) }
 }
 
 fn open_on_cuda(
@@ -783,7 +431,7 @@ fn open_on_cuda(
             advice: "run `alphabar runtime install --cuda`, or use --device cpu".to_owned(),
         });
     }
-    device::preload_cuda(runtime);
+    let not_found = device::preload_cuda(runtime);
     runtime.take_log();
     let mut cuda =
         ep::CUDA::default().with_device_id(i32::try_from(number).unwrap_or(i32::MAX)).with_tf32(options.tf32);
@@ -791,10 +439,11 @@ fn open_on_cuda(
         cuda = ep::ArbitrarilyConfigurableExecutionProvider::with_arbitrary_config(cuda, key, value);
     }
     let unavailable = |error: &ort::Error| {
-        let mut reason = error.message().trim().to_owned();
+        let mut reason = message(error);
         for line in runtime.take_log() {
-            if !reason.contains(line.trim()) {
-                reason = format!("{reason}; {}", line.trim());
+            let line = without_prefix(&line);
+            if !reason.contains(line) {
+                reason = format!("{reason}; {line}");
             }
         }
         if let Some((key, value)) = options.ep_options.iter().find(|(key, _)| reason.contains(key.as_str())) {
@@ -802,7 +451,7 @@ fn open_on_cuda(
         }
         Error::DeviceUnavailable {
             device: device.to_string(),
-            missing: device::missing_library(&reason),
+            missing: device::missing_libraries(&reason, &not_found),
             reason,
             advice:
                 "install NVIDIA's driver, CUDA 13 and cuDNN 9 (the system's, or the nvidia packages of the active \

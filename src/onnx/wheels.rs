@@ -1,6 +1,6 @@
 //! The pinned ONNX Runtime builds: one wheel for each machine, with its hash.
 
-/// The version that [`install`](super::install) puts into the cache.
+/// The version that [`install`](fn@super::install) puts into the cache.
 pub const PINNED: &str = "1.31.1";
 
 /// The oldest minor version of ONNX Runtime 1.x that can be driven: the API level chosen in `Cargo.toml`.
@@ -124,6 +124,7 @@ pub fn known(cuda: bool) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
 mod tests {
     use super::*;
 

@@ -17,14 +17,21 @@
 
 mod ancestral;
 mod ddim;
+mod dpm_solver;
+mod grid;
+mod heun;
 #[cfg(feature = "serde")]
 mod recipe;
 #[cfg(feature = "serde")]
 mod scheduler;
 mod spacing;
+mod stage;
 
 pub use ancestral::{Ancestral, ReverseVariance};
 pub use ddim::{ClippedEpsilon, Ddim};
+pub use dpm_solver::{DpmSolver, Order};
+pub use grid::{Clock, Grid, Node};
+pub use heun::Heun;
 #[cfg(feature = "serde")]
 pub use recipe::{Recipe, SamplerKind, Visits};
 #[cfg(feature = "serde")]

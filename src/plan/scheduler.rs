@@ -291,3 +291,62 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
     };
     Error::Syntax { what: "the scheduler configuration", line, column, reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BetaSchedule, Clip, Prediction, Scheduler, Spacing, VarianceType};
+    use crate::error::Error;
+
+    #[test]
+    fn absent_keys_and_null_have_diffusers_defaults_and_unknown_keys_do_not_matter() {
+        let want = Scheduler::default();
+        for text in ["{}", "{\"beta_start\": null, \"dynamo\": [1]}"] {
+            assert_eq!(Scheduler::from_json(text).unwrap(), want);
+        }
+        assert_eq!((want.trained_steps, want.clip, want.data_is_clean), (1000, Clip::Range { bound: 1.0 }, true));
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = r#"{"_class_name": "DDPMScheduler", "num_train_timesteps": 10, "beta_schedule": "scaled_linear",
+            "beta_start": 0.1, "beta_end": 0.2, "prediction_type": "v_prediction", "variance_type": "learned_range",
+            "thresholding": true, "dynamic_thresholding_ratio": 0.9, "sample_max_value": 3,
+            "timestep_spacing": "leading", "steps_offset": 1, "rescale_betas_zero_snr": true,
+            "set_alpha_to_one": false}"#;
+        let got = Scheduler::from_json(text).unwrap();
+        let want = Scheduler {
+            class_name: Some("DDPMScheduler".into()),
+            trained_steps: 10,
+            beta_schedule: BetaSchedule::ScaledLinear,
+            beta_start: 0.1,
+            beta_end: 0.2,
+            zero_terminal_snr: true,
+            prediction: Prediction::V,
+            variance: VarianceType::LearnedRange,
+            clip: Clip::Quantile { fraction: 0.9, max: 3.0 },
+            clip_bound: 1.0,
+            spacing: Spacing::Leading { offset: 1 },
+            steps_offset: 1,
+            data_is_clean: false,
+        };
+        assert_eq!(got, want);
+        assert!(got.schedule().unwrap().betas().as_slice()[9] >= 1.0);
+    }
+
+    #[test]
+    fn a_literal_that_json_has_not_is_named_with_its_place() {
+        let error = Scheduler::from_json("{\n  \"beta_end\": NaN\n}").unwrap_err();
+        assert!(matches!(&error, Error::Syntax { line: 2, reason, .. } if reason.contains("NaN")), "{error}");
+        let error = Scheduler::from_json("{\"beta_end\": -Infinity}").unwrap_err();
+        assert!(error.to_string().contains("-Infinity"), "{error}");
+        let error = Scheduler::from_json("{\"beta_end\": }").unwrap_err();
+        assert!(error.to_string().contains("line 1, column 14"), "{error}");
+    }
+
+    #[test]
+    fn given_betas_set_the_number_of_steps_and_must_agree_with_it() {
+        assert_eq!(Scheduler::from_json("{\"trained_betas\": [0.1, 0.2]}").unwrap().trained_steps, 2);
+        let error = Scheduler::from_json("{\"trained_betas\": [0.1, 0.2], \"num_train_timesteps\": 3}").unwrap_err();
+        assert!(matches!(error, Error::ShapeMismatch { name: "trained_betas", .. }), "{error}");
+    }
+}

@@ -163,3 +163,24 @@ pub fn claims() -> Vec<Claim> {
     ]
     .concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ClaimReport, claims};
+    use crate::check::Run;
+
+    #[test]
+    fn every_claim_holds_and_rejects_its_faults() {
+        let only = std::env::var("ALPHABAR_CHAPTER").ok();
+        let complaints: String = claims()
+            .iter()
+            .filter(|claim| only.as_deref().is_none_or(|chapter| chapter == claim.chapter))
+            .map(|claim| {
+                let report = ClaimReport::of(claim, &Run::default());
+                println!("{}", super::report::line(&report));
+                report.complaints()
+            })
+            .collect();
+        assert!(complaints.is_empty(), "\n{complaints}");
+    }
+}

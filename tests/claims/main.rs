@@ -1,12 +1,22 @@
 //! Property tests: the point-level claims of every chapter on this crate's implementation, one file a chapter.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
 
+mod distill;
 mod elbo;
+mod embedding;
+mod forward;
+mod gaussian;
+mod posterior;
 mod prediction;
+mod sampler;
 mod schedule;
 mod training;
+mod trajectory;
+mod vae;
+mod variance;
 mod weight;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.

@@ -68,7 +68,7 @@ pub fn repeated_convolution(times: usize, var: f64, y: f64) -> f64 {
 /// Ledger S3.03, A3.4: noised data is Gaussian only in the limit. The density must vanish outside (−8, 8).
 #[must_use]
 pub fn relative_entropy_to_gaussian(density: impl Fn(f64) -> f64, other: Option<Moments>) -> f64 {
-    let moment = |power: i32| trapezoid(|y| y.powi(power) * density(y), -8.0, 8.0, 0.02);
+    let moment = |power: i32| trapezoid(|y| y.powi(power) * density(y), -8.0, 8.0, 0.05);
     let other = other.unwrap_or_else(|| {
         let mean = moment(1);
         Moments { mean, var: moment(2) - mean * mean }
@@ -77,7 +77,7 @@ pub fn relative_entropy_to_gaussian(density: impl Fn(f64) -> f64, other: Option<
         let value = density(y);
         if value > 0.0 { value * (value / normal(y, other.mean, other.var)).ln() } else { 0.0 }
     };
-    trapezoid(integrand, -8.0, 8.0, 0.02)
+    trapezoid(integrand, -8.0, 8.0, 0.05)
 }
 
 /// Draws of x_t from a fixed x_0 have the moments of N(m x_0, v), and what noise they hold does not know x_0.

@@ -8,7 +8,10 @@ pub use kernel::{Step, composition, marginal, push, step_law, unit_variance};
 pub use law::{
     REFERENCE_MIXTURE, chain_draws, convolution, mixture_density, relative_entropy_to_gaussian, repeated_convolution,
 };
-pub use path::{covariance, expansion, marginal_by_inversion, path_density, path_mass, respaced, transition};
+pub use path::{
+    covariance, expansion, marginal_by_inversion, path_density, path_mass, respaced, transition,
+    transition_between_levels,
+};
 
 /// The trapezoidal rule; exact to rounding for integrands that are smooth and vanish at both ends, as soon as the
 /// spacing is below half the width of their narrowest feature.

@@ -8,7 +8,7 @@ use super::trapezoid;
 use crate::check::schedule::log_alpha_bars;
 use crate::check::{Mismatch, Outcome, Tol, Trial};
 use crate::forward::Expansion;
-use crate::schedule::{Schedule, Timestep, Transition};
+use crate::schedule::{Level, Schedule, Timestep, Transition};
 
 const EPS: f64 = f64::EPSILON;
 
@@ -50,7 +50,7 @@ pub fn expansion(
 
 /// α and β between two times far apart are the product of the steps' α and what is missing to 1.
 ///
-/// Method: sums of ln(1 − β), `exp` and `expm1`. Ledger S2.12.
+/// Method: sums of ln(1 − β), `exp` and `expm1`. `f(schedule, s, t)`. Ledger S2.12.
 ///
 /// # Errors
 /// The mismatch found.
@@ -60,15 +60,33 @@ pub fn transition(
     s: Timestep,
     t: Timestep,
 ) -> Outcome {
+    span(&f(schedule, s, t), schedule, s, t, 0.0)
+}
+
+/// The same from nothing but the levels of the two times: β is then allowed what their difference cancels.
+///
+/// # Errors
+/// The mismatch found.
+pub fn transition_between_levels(
+    f: impl Fn(Level, Level) -> Transition,
+    schedule: &Schedule,
+    s: Timestep,
+    t: Timestep,
+) -> Outcome {
+    let (from, to) = (schedule.level(s), schedule.level(t));
+    let larger = if from.alpha_bar() > 0.5 { to.one_minus_alpha_bar() } else { 1.0 };
+    span(&f(from, to), schedule, s, t, 2.0 * EPS * larger)
+}
+
+fn span(got: &Transition, schedule: &Schedule, s: Timestep, t: Timestep, cancelled: f64) -> Outcome {
     let betas = &schedule.betas().as_slice()[s.get()..t.get()];
     let log = log_alpha_bars(betas)[betas.len()];
-    let got = f(schedule, s, t);
     let steep = if log.is_finite() { log.abs() } else { 0.0 };
     let tol = Tol::roundings(3.0 + steep, 1.0, "3 roundings, one more per unit of ln alpha");
-    let span = || format!("s = {}, t = {}", s.get(), t.get());
+    let place = || format!("s = {}, t = {}", s.get(), t.get());
     let mut trial = Trial::new();
-    trial.close("alpha", got.alpha(), log.exp(), tol, span)?;
-    trial.close("beta", got.beta(), -log.exp_m1(), tol, span)?;
+    trial.close("alpha", got.alpha(), log.exp(), tol, place)?;
+    trial.close("beta", got.beta(), -log.exp_m1(), Tol { abs: cancelled, ..tol }, place)?;
     Ok(trial.evidence())
 }
 
@@ -119,18 +137,20 @@ pub fn path_density(f: impl Fn(&Schedule, &[f64]) -> f64, schedule: &Schedule, x
         responses.row_mut(t).copy_from_slice(&row);
     }
     let eps = DVector::from_iterator(steps, (0..steps).map(|i| noise[i % noise.len()]));
-    let off = &responses * eps;
+    let off = &responses * &eps;
     let path: Vec<f64> = std::iter::once(x0).chain((&mean + &off).iter().copied()).collect();
 
     let covariance = &responses * responses.transpose();
-    let spread = covariance.trace();
+    // Cholesky's pivots are the βs, left over from variances that are larger.
+    let pivots = covariance.diagonal().iter().zip(betas).map(|(var, beta)| var / beta).collect::<Vec<_>>();
     let cholesky = covariance.cholesky().expect("a product of a full-rank matrix and its transpose");
-    let condition = spread * cholesky.inverse().trace();
     let square = off.dot(&cholesky.solve(&off));
     let log_det = 2.0 * cholesky.l().diagonal().iter().map(|d| d.ln()).sum::<f64>();
     let want = -0.5 * (square + log_det + steps as f64 * TAU.ln());
-    let tol =
-        Tol::abs(EPS * (4.0 * steps as f64 + condition.sqrt() * (4.0 + square)), "root of the condition number");
+    let shifts = path[1..].iter().zip(&eps).zip(betas).map(|((x, z), beta)| x.abs() * z.abs() / beta.sqrt());
+    let cancelled = pivots.iter().zip(&eps).map(|(pivot, z)| 4.0 * pivot * (1.0 + z * z));
+    let lost = 4.0 * steps as f64 + 2.0 * shifts.sum::<f64>() + cancelled.sum::<f64>();
+    let tol = Tol::abs(EPS * lost, "shifts and pivots that cancel");
     let mut trial = Trial::new();
     trial
         .close("log density of the path", f(schedule, &path), want, tol, || format!("T = {steps}, path {path:?}"))?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::{ArrayD, OwnedRepr};
-use ndarray_npy::{NpzReader, ReadNpyExt, ReadableElement};
+use ndarray_npy::{NpzReader, ReadableElement};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::cli::failure::{Failure, Outcome};

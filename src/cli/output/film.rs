@@ -35,6 +35,15 @@ pub struct Film {
 }
 
 impl Film {
+    /// Refuses a place where no film can be written.
+    ///
+    /// # Errors
+    /// Exit 2 for an extension other than `.gif` and `.png`; exit 1 if no file can be written there.
+    pub fn check(path: &Path) -> Outcome {
+        is_gif(path)?;
+        Draft::new(path).map(drop)
+    }
+
     /// Starts the film of a run of `steps` steps, whose first batch holds `batch` samples.
     ///
     /// # Errors

@@ -33,6 +33,18 @@ pub struct Folder {
     /// Seed and label of the samples to come, in order.
     missing: Vec<(u64, Option<i64>)>,
     taken: usize,
+    /// True if the folder was made by this run.
+    made: bool,
+}
+
+/// A folder that was made for nothing goes again.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.made {
+            // Fails, as it should, if there is anything in it.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
 }
 
 /// What lies under the name of a sample.
@@ -57,23 +69,18 @@ impl Folder {
         samples: impl Iterator<Item = (u64, Option<i64>)>,
     ) -> Outcome<(Self, Vec<usize>, usize)> {
         color(shape[0])?;
-        if path.exists() && !path.is_dir() {
-            return Err(Failure::input(format!("{} is a file; --out without extension is a folder", path.display())));
-        }
-        if !path.exists() {
-            let parent = folder_of(path);
-            if !parent.is_dir() {
-                let place = parent.display();
-                return Err(Failure::input(format!("cannot make {}: {place} does not exist", path.display())));
-            }
+        check_folder(path)?;
+        let made = !path.exists();
+        if made {
             fs::create_dir(path).map_err(|error| Failure::io("make the folder", path, &error))?;
         }
+        let mut folder = Self { path: path.to_path_buf(), shape, origin, missing: Vec::new(), taken: 0, made };
         // A draft that is dropped shows that files can be made here.
         drop(Draft::new(&path.join("alphabar.json"))?);
-        let (mut missing, mut positions, mut replaced) = (Vec::new(), Vec::new(), 0);
+        let (mut positions, mut replaced) = (Vec::new(), 0);
         for (position, (seed, label)) in samples.enumerate() {
             let file = file_name(path, seed);
-            match found(&file, &Stamp { seed, label, origin: origin.clone() }) {
+            match found(&file, &Stamp { seed, label, origin: folder.origin.clone() }) {
                 Found::Same => continue,
                 Found::Nothing => {}
                 Found::Other => replaced += 1,
@@ -84,10 +91,10 @@ impl Folder {
                     )));
                 }
             }
-            missing.push((seed, label));
+            folder.missing.push((seed, label));
             positions.push(position);
         }
-        Ok((Self { path: path.to_path_buf(), shape, origin, missing, taken: 0 }, positions, replaced))
+        Ok((folder, positions, replaced))
     }
 }
 
@@ -115,6 +122,25 @@ impl Sink for Folder {
     fn finish(self: Box<Self>) -> Outcome {
         Ok(())
     }
+}
+
+/// Refuses what cannot become a folder of samples, without making anything.
+///
+/// # Errors
+/// Exit 1 if there is a file of that name, or no folder to make it in.
+pub fn check_folder(path: &Path) -> Outcome {
+    if path.exists() && !path.is_dir() {
+        return Err(Failure::input(format!("{} is a file; --out without extension is a folder", path.display())));
+    }
+    let parent = folder_of(path);
+    if !path.exists() && !parent.is_dir() {
+        let place = parent.display();
+        return Err(Failure::input(format!(
+            "cannot make {}: {place} does not exist; create it first",
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 fn file_name(folder: &Path, seed: u64) -> PathBuf {

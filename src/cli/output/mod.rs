@@ -19,7 +19,7 @@ use ndarray::ArrayView4;
 use tempfile::NamedTempFile;
 
 pub use film::Film;
-pub use folder::Folder;
+pub use folder::{Folder, check_folder};
 pub use npy::read_f32;
 pub use record::{ModelId, Origin, Record, record_path, sha256, write_record};
 
@@ -106,6 +106,14 @@ pub fn open(path: &Path, format: Format, samples: &Samples) -> Outcome<Box<dyn S
         Format::Npz => Ok(Box::new(npy::Npz::open(path, samples)?)),
         Format::Folder => Err(Failure::input(format!("{} is a folder", path.display()))),
     }
+}
+
+/// Refuses places where no file can be written, leaving nothing there.
+///
+/// # Errors
+/// Exit 1, naming the first.
+pub fn check_files(paths: &[&Path]) -> Outcome {
+    paths.iter().try_for_each(|path| Draft::new(path).map(drop))
 }
 
 /// A file that appears under its name only when it is whole.

@@ -386,5 +386,5 @@ pub fn chain_without_last_step(schedule: &Schedule, x0: f64, noises: &[f64]) -> 
 /// [`NOISE_DEPENDS_ON_DATA`].
 #[must_use]
 pub fn noise_depends_on_data(schedule: &Schedule, x0: f64, noises: &[f64]) -> f64 {
-    Kernel::from_data(schedule.level(schedule.last())).draw(x0, noises[0] + 0.1 * x0)
+    Kernel::from_data(schedule.level(schedule.last())).draw(x0, noises[0] + 0.2 * x0)
 }

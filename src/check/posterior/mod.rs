@@ -1,0 +1,371 @@
+//! Claims on the posterior q(x_s | x_t, x₀): mean and variance, completed square, density, Markov property.
+
+mod reverse;
+
+use std::f64::consts::TAU;
+
+use nalgebra::{DMatrix, DVector};
+
+use crate::error::Result;
+use crate::posterior::{Collection, Moments, Quadratic};
+use crate::schedule::{Schedule, Timestep, Transition};
+
+use super::{Mismatch, Outcome, Tol, Trial};
+
+pub(crate) use reverse::divergences;
+pub use reverse::{information_is_the_difference, mixture_reverses, reverse_composes, reverse_equals_bayes};
+
+/// Where a claim on the posterior is tried: the transition t − 1 → t of a chain, x₀ and x_t.
+#[derive(Clone, Debug)]
+pub struct Point {
+    betas: Vec<f64>,
+    transition: Transition,
+    x0: f64,
+    xt: f64,
+}
+
+impl Point {
+    /// The point (x₀, x_t) at time t of a schedule.
+    ///
+    /// # Panics
+    /// If t is not one of 1 … T.
+    #[must_use]
+    pub fn new(schedule: &Schedule, t: Timestep, x0: f64, xt: f64) -> Self {
+        let betas = schedule.betas().as_slice()[..t.get()].to_vec();
+        Self { betas, transition: schedule.step(t), x0, xt }
+    }
+
+    /// The point where x_t is what x₀ and a noise of the given size (in standard deviations) lead to.
+    ///
+    /// # Panics
+    /// If t is not one of 1 … T.
+    #[must_use]
+    pub fn typical(schedule: &Schedule, t: Timestep, x0: f64, noise: f64) -> Self {
+        let mut at = Self::new(schedule, t, x0, 0.0);
+        let (m, v) = at.forward(t.get());
+        at.xt = m * x0 + v.sqrt() * noise;
+        at
+    }
+
+    /// The same transition at another x_t.
+    #[must_use]
+    pub fn with_xt(self, xt: f64) -> Self {
+        Self { xt, ..self }
+    }
+
+    /// t.
+    #[must_use]
+    pub const fn t(&self) -> usize {
+        self.betas.len()
+    }
+
+    /// The transition t − 1 → t, as the code under test is given it.
+    #[must_use]
+    pub const fn transition(&self) -> &Transition {
+        &self.transition
+    }
+
+    /// x_t.
+    #[must_use]
+    pub const fn xt(&self) -> f64 {
+        self.xt
+    }
+
+    /// β_t, and (m, v) of x_{t−1} | x₀ ~ N(m x₀, v).
+    pub(crate) fn parts(&self) -> (f64, f64, f64) {
+        let (m, v) = self.forward(self.t() - 1);
+        (self.betas[self.t() - 1], m, v)
+    }
+
+    /// Factor and variance after so many steps of x ← √(1 − β) x + √β ε.
+    pub(crate) fn forward(&self, steps: usize) -> (f64, f64) {
+        self.betas[..steps].iter().fold((1.0, 0.0), |(m, v), b| (m * (1.0 - b).sqrt(), (1.0 - b) * v + b))
+    }
+
+    pub(crate) fn place(&self) -> String {
+        format!("t = {}, x0 = {}, xt = {}", self.t(), self.x0, self.xt)
+    }
+}
+
+/// Posterior and true reverse by adding precisions: prior N(mean, var) of x_s against x_t = √α x_s + √β ε.
+pub(crate) fn precision_addition(beta: f64, prior: Moments, xt: f64) -> Moments {
+    let precision = (1.0 - beta) / beta + 1.0 / prior.var;
+    let var = 1.0 / precision;
+    Moments { mean: var * ((1.0 - beta).sqrt() * xt / beta + prior.mean / prior.var), var }
+}
+
+/// Mean and variance equal Bayes' rule in information form, from the βs alone.
+///
+/// ```text
+/// 1/var = α_t/β_t + 1/v        mean = var·(√α_t x_t/β_t + m x₀/v)        x_{t−1} | x₀ ~ N(m x₀, v)
+/// ```
+///
+/// m and v come from the recursion m ← √(1 − β) m, v ← (1 − β) v + β, one step at a time. At t = 1 the posterior is
+/// the point x₀. Method: recursion and precision addition; shares nothing with the ᾱ forms. Ledger S0.41–S0.52.
+///
+/// # Errors
+/// The mismatch found.
+pub fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) -> Outcome {
+    let Point { transition, x0, xt, .. } = at;
+    let (beta, m, v) = at.parts();
+    let got = f(transition, *x0, *xt);
+    let place = || at.place();
+    let mut trial = Trial::new();
+    if at.t() == 1 {
+        let tol = Tol::new(4.0 * f64::EPSILON, 4.0 * f64::EPSILON, "the posterior at t = 1 is the point x0");
+        trial.close("posterior variance", got.var, 0.0, Tol::exact(), place)?;
+        trial.close("posterior mean", got.mean, *x0, tol, place)?;
+        return Ok(trial.evidence());
+    }
+    let precision = (1.0 - beta) / beta + 1.0 / v;
+    let var = 1.0 / precision;
+    let (from_xt, from_x0) = (var * (1.0 - beta).sqrt() * xt / beta, var * m * x0 / v);
+    let steps = at.t() as f64;
+    let rounding = (8.0 + 2.0 * steps) * f64::EPSILON;
+    let scale = from_xt.abs() + from_x0.abs();
+    trial.close(
+        "posterior variance",
+        got.var,
+        var,
+        Tol::rel(rounding, "2t + 8 roundings in the recursion"),
+        place,
+    )?;
+    let tol = Tol::abs(rounding * scale, "2t + 8 roundings of the summed magnitudes");
+    trial.close("posterior mean", got.mean, from_xt + from_x0, tol, place)?;
+    Ok(trial.evidence())
+}
+
+/// Mean and variance equal the Schur complement of the joint Gaussian of (x₀, x_s, x_t), in any number of dimensions
+/// and for data of any covariance: coordinates do not mix, and q(x₀) cancels.
+///
+/// `data` is the d × d covariance of x₀, `x0` and `xt` have length d. The joint is built by recursion on the βs.
+/// Method: conditioning by LU on the 3d × 3d covariance. Ledger S0.51, S0.52, S3.35, S3.36, S1.50.
+///
+/// # Errors
+/// The mismatch found.
+pub fn equals_conditioning(
+    f: impl Fn(&Transition, f64, f64) -> Moments,
+    at: &Point,
+    data: &DMatrix<f64>,
+    x0: &[f64],
+    xt: &[f64],
+) -> Outcome {
+    let (mean, cov) = condition(at, data, x0, xt);
+    let (beta, m, v) = at.parts();
+    let (factor, var) = at.forward(at.t());
+    // The smallest eigenvalue of cov(x₀, x_t) is about λ_min·var/(λ m² + var); regression weights feel it.
+    let (least, most) = (data.clone().symmetric_eigenvalues().min(), data.amax());
+    let kappa = (most + 1.0) * (most * factor * factor + var + 1.0) / (least * var);
+    let spread = (m * m * most + v) / (v * beta / var).max(f64::MIN_POSITIVE);
+    let size = x0.iter().chain(xt).fold(0.0, |a: f64, b| a.max(b.abs()));
+    let reason = "roundings of an LU solve times the condition of cov(x0, xt)";
+    let rounding = (at.t() as f64 + 32.0) * f64::EPSILON;
+    let mut trial = Trial::new();
+    for i in 0..x0.len() {
+        let got = f(&at.transition, x0[i], xt[i]);
+        let place = || format!("{}, coordinate {i} of {}", at.place(), x0.len());
+        trial.close("mean", got.mean, mean[i], Tol::abs(rounding * kappa * size, reason), place)?;
+        let floor = if at.t() == 1 { rounding * most } else { 0.0 };
+        trial.close("variance", got.var, cov[(i, i)], Tol::new(floor, rounding * spread, reason), place)?;
+        for j in 0..i {
+            trial.close("covariance", 0.0, cov[(i, j)], Tol::abs(rounding * most * 8.0, reason), place)?;
+        }
+    }
+    Ok(trial.evidence())
+}
+
+/// E and Cov of x_{t−1} given x_t and x₀, with x₀ ~ N(0, data), from the joint covariance.
+pub(crate) fn condition(at: &Point, data: &DMatrix<f64>, x0: &[f64], xt: &[f64]) -> (DVector<f64>, DMatrix<f64>) {
+    let d = x0.len();
+    let (beta, m, v) = at.parts();
+    let root = (1.0 - beta).sqrt();
+    let eye = DMatrix::<f64>::identity(d, d);
+    let var_s = data * (m * m) + &eye * v;
+    let var_t = &var_s * (1.0 - beta) + &eye * beta;
+    let (c_0s, c_0t, c_st) = (data * m, data * (m * root), &var_s * root);
+    let mut given = DMatrix::zeros(2 * d, 2 * d);
+    given.view_mut((0, 0), (d, d)).copy_from(data);
+    given.view_mut((0, d), (d, d)).copy_from(&c_0t);
+    given.view_mut((d, 0), (d, d)).copy_from(&c_0t.transpose());
+    given.view_mut((d, d), (d, d)).copy_from(&var_t);
+    let mut cross = DMatrix::zeros(2 * d, d);
+    cross.view_mut((0, 0), (d, d)).copy_from(&c_0s);
+    cross.view_mut((d, 0), (d, d)).copy_from(&c_st.transpose());
+    let weights = given.lu().solve(&cross).expect("noise of variance β makes the joint covariance invertible");
+    let observed = DVector::from_iterator(2 * d, x0.iter().chain(xt).copied());
+    (weights.transpose() * observed, var_s - cross.transpose() * weights)
+}
+
+/// The collected quadratic is the exponent that Bayes' rule leaves: three values of it determine all coefficients.
+///
+/// ```text
+/// e(x) = −½ [ (x_t − √α x)²/β + (x − m x₀)²/v − (x_t − M x₀)²/V ]
+/// square = 2e(0) − e(1) − e(−1)        linear = (e(1) − e(−1))/2        constant = −2 e(0)
+/// ```
+///
+/// Method: interpolation, m, v, M, V by recursion on the βs; the completed square against the addition of precisions.
+/// t ≥ 2. Ledger S0.43 to S0.50, S1.32.
+///
+/// # Errors
+/// The mismatch found; at t = 1 the code under test is expected to refuse.
+pub fn quadratic_interpolates(
+    f: impl Fn(&Transition, f64, f64, Collection) -> Result<Quadratic>,
+    at: &Point,
+    line: Collection,
+) -> Outcome {
+    let Point { transition, x0, xt, .. } = at;
+    let mut trial = Trial::new();
+    let place = || format!("{}, {line:?}", at.place());
+    let got = f(transition, *x0, *xt, line);
+    if at.t() == 1 {
+        let refused = f64::from(u8::from(got.is_err()));
+        trial.close("refusal at t = 1", refused, 1.0, Tol::exact(), place)?;
+        return Ok(trial.evidence());
+    }
+    let got = got.map_err(|_| failure("collected quadratic", &place()))?;
+    let (beta, m, v) = at.parts();
+    let (square, linear, constant) = interpolate(at);
+    let (factor, var) = at.forward(at.t());
+    let magnitude = (xt.abs() + 1.0).powi(2) / beta
+        + (1.0 + (m * x0).abs()).powi(2) / v
+        + (xt.abs() + (factor * x0).abs()).powi(2) / var;
+    let rounding = (2.0 * at.t() as f64 + 16.0) * f64::EPSILON;
+    // α − α ᾱ_s + 1 − α is rounded at the size of 1 before it is divided.
+    let lost = if line == Collection::Expanded { 4.0 * f64::EPSILON / (beta * v) } else { 0.0 };
+    let size = (1.0 + m * x0.abs() + xt.abs()).powi(2);
+    let tol = Tol::abs(rounding * magnitude + lost * size, "2t + 16 roundings of the summed squares");
+    trial.close("square", got.square, square, tol, place)?;
+    trial.close("linear", got.linear, linear, tol, place)?;
+    trial.close("constant", got.constant, constant, tol, place)?;
+    let want = precision_addition(beta, Moments { mean: m * x0, var: v }, *xt);
+    let completed = got.completed();
+    let rounding = rounding + lost * want.var;
+    let tol = Tol::rel(rounding, "2t + 16 roundings of a sum of positive terms");
+    trial.close("completed variance", completed.var, want.var, tol, place)?;
+    let parts = want.var * (xt.abs() / beta + (m * x0).abs() / v);
+    let tol = Tol::abs(rounding * parts, "2t + 16 roundings of the summed magnitudes");
+    trial.close("completed mean", completed.mean, want.mean, tol, place)?;
+    Ok(trial.evidence())
+}
+
+/// Coefficients of Bayes' exponent at a point, by three values of it.
+pub(crate) fn interpolate(at: &Point) -> (f64, f64, f64) {
+    let (low, mid, high) = (exponent(at, -1.0), exponent(at, 0.0), exponent(at, 1.0));
+    (2.0 * mid - high - low, 0.5 * (high - low), -2.0 * mid)
+}
+
+/// Bayes' exponent at x_s, from the βs.
+pub(crate) fn exponent(at: &Point, xs: f64) -> f64 {
+    let (beta, m, v) = at.parts();
+    let (factor, var) = at.forward(at.t());
+    let square = |x: f64| x * x;
+    let forward = square(at.xt - (1.0 - beta).sqrt() * xs) / beta;
+    -0.5 * (forward + square(xs - m * at.x0) / v - square(at.xt - factor * at.x0) / var)
+}
+
+/// The log density is that of the joint over that of what is given, has mass 1 and the moments of Bayes' rule.
+///
+/// `f(step, x0, xt, xs)` sums over entries. `offsets` are deviations of x_s from its mean, in standard deviations, one
+/// an entry; mean and variance are checked at the first entry. Method: joint by the recursion on the βs, trapezoidal
+/// quadrature (exponentially convergent for a Gaussian). t ≥ 2. Ledger S0.30, S0.41, S1.33, S3.38 to S3.40.
+///
+/// # Errors
+/// The mismatch found.
+pub fn density_is_the_joint_over_the_given(
+    f: impl Fn(&Transition, &[f64], &[f64], &[f64]) -> f64,
+    at: &Point,
+    offsets: &[f64],
+) -> Outcome {
+    let Point { transition, x0, xt, .. } = at;
+    let (beta, m, v) = at.parts();
+    let law = precision_addition(beta, Moments { mean: m * x0, var: v }, *xt);
+    let std = law.var.sqrt();
+    let place = || at.place();
+    let mut trial = Trial::new();
+
+    let xs: Vec<f64> = offsets.iter().map(|u| law.mean + std * u).collect();
+    let (x0s, xts) = (vec![*x0; xs.len()], vec![*xt; xs.len()]);
+    let want: f64 = xs.iter().map(|&xs| log_ratio(at, xs)).sum();
+    let size: f64 = xs.iter().map(|&xs| log_ratio_size(at, xs)).sum();
+    let rounding = (2.0 * at.t() as f64 + 32.0) * f64::EPSILON;
+    let tol = Tol::abs(rounding * size, "2t + 32 roundings of the summed squares and logarithms");
+    trial.close("log density", f(transition, &x0s, &xts, &xs), want, tol, place)?;
+
+    let (step, mut moments) = (0.25, [0.0; 3]);
+    for k in -40..=40 {
+        let u = step * f64::from(k);
+        let mass = step * std * f(transition, &[*x0], &[*xt], &[law.mean + std * u]).exp();
+        moments[0] += mass;
+        moments[1] += mass * u;
+        moments[2] += mass * u * u;
+    }
+    // The exponent is a difference of squares that are large where β is small; the density inherits their rounding.
+    let tol = Tol::abs(rounding * size, "relative rounding of the density, 10 standard deviations");
+    trial.close("mass", moments[0], 1.0, tol, place)?;
+    trial.close("standardised mean", moments[1], 0.0, tol, place)?;
+    trial.close("standardised second moment", moments[2], 1.0, tol, place)?;
+    Ok(trial.evidence())
+}
+
+/// ln q(x_t | x_s) + ln q(x_s | x₀) − ln q(x_t | x₀) from the βs.
+pub(crate) fn log_ratio(at: &Point, xs: f64) -> f64 {
+    let (beta, _, v) = at.parts();
+    let (_, var) = at.forward(at.t());
+    exponent(at, xs) - 0.5 * ((TAU * beta).ln() + (TAU * v).ln() - (TAU * var).ln())
+}
+
+fn log_ratio_size(at: &Point, xs: f64) -> f64 {
+    let (beta, m, v) = at.parts();
+    let (factor, var) = at.forward(at.t());
+    let logs = (TAU * beta).ln().abs() + (TAU * v).ln().abs() + (TAU * var).ln().abs();
+    // A residual is a difference of numbers of this size; its rounding is divided by the variance.
+    let scale = |variance: f64, x: f64, y: f64| {
+        let residual = (x - y).abs();
+        (residual * (x.abs() + y.abs()) + residual * residual) / variance
+    };
+    let reverse = (at.xt - (1.0 - beta).sqrt() * xs).abs();
+    let mean = precision_addition(beta, Moments { mean: m * at.x0, var: v }, at.xt).mean;
+    logs + 1.0
+        + reverse * (at.xt.abs() + xs.abs()) / beta
+        + scale(v, xs, m * at.x0)
+        + scale(var, at.xt, factor * at.x0)
+        + (xs.abs() + mean.abs()) * (1.0 / beta + 1.0 / v).sqrt()
+}
+
+/// The chain is Markov: the covariance of (x₀, x_s, x_t) is that of the recursion, and given x_s the ends are
+/// uncorrelated.
+///
+/// ```text
+/// Cov(x₀, x_t) − Cov(x₀, x_s) Cov(x_s, x_t)/Var(x_s) = 0
+/// ```
+///
+/// Method: partial covariance. Ledger S0.42.
+///
+/// # Errors
+/// The mismatch found.
+pub fn is_markov(f: impl Fn(&Transition, f64) -> [[f64; 3]; 3], at: &Point, data_var: f64) -> Outcome {
+    let got = f(&at.transition, data_var);
+    let (beta, m, v) = at.parts();
+    let root = (1.0 - beta).sqrt();
+    let var_s = m * m * data_var + v;
+    let want = [
+        [data_var, m * data_var, m * root * data_var],
+        [m * data_var, var_s, root * var_s],
+        [m * root * data_var, root * var_s, (1.0 - beta) * var_s + beta],
+    ];
+    let rounding = (2.0 * at.t() as f64 + 8.0) * f64::EPSILON;
+    let tol = Tol::abs(rounding * (data_var + 1.0), "2t + 8 roundings in the recursion");
+    let mut trial = Trial::new();
+    for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+        for (j, (&got, &want)) in got.iter().zip(want).enumerate() {
+            trial.close("covariance", got, want, tol, || format!("{}, entry ({i}, {j})", at.place()))?;
+        }
+    }
+    let partial = got[0][2] - got[0][1] * got[1][2] / got[1][1];
+    trial.close("partial covariance given xs", partial, 0.0, tol, || at.place())?;
+    Ok(trial.evidence())
+}
+
+fn failure(what: &str, at: &str) -> Mismatch {
+    Mismatch { what: what.into(), got: f64::NAN, want: 0.0, tol: Tol::exact(), at: at.into() }
+}

@@ -1,0 +1,131 @@
+//! DPM-Solver of order 1 to 3 (singlestep, on ε) and DPM-Solver++ 2M (multistep, on x₀).
+
+use super::stage::{self, Linear};
+use super::{Clip, Grid, Node, Plan, Prediction, Step};
+use crate::error::{Error, Result};
+
+/// Which solver of the family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// DPM-Solver-1, which is DDIM with η = 0: one evaluation a step.
+    First,
+    /// DPM-Solver-2: two evaluations a step.
+    Second,
+    /// DPM-Solver-3: three evaluations a step.
+    Third,
+    /// DPM-Solver++ 2M, second order by reuse of the last x̂₀: one evaluation a step.
+    SecondMultistep,
+}
+
+/// Exponential integrators of the probability-flow ODE.
+///
+/// ```text
+/// λ = ½ ln SNR    h = λ_s − λ_t    a = √ᾱ    σ = √(1 − ᾱ)
+/// 1     x_s = a_s/a_t x − σ_s (e^h − 1) ε(x, t)
+/// 2     u = 1 to the middle, r = ½;      x_s = a_s/a_t x − σ_s (e^h − 1) ε(u)
+/// 3     u₁ = 1 to r₁ = ⅓, D₁ = ε(u₁) − ε;   u₂ = a₂/a_t x − σ₂ (e^{r₂h} − 1) ε − σ₂ r₂/r₁ ((e^{r₂h} − 1)/(r₂h) − 1) D₁
+///       x_s = a_s/a_t x − σ_s (e^h − 1) ε − σ_s/r₂ ((e^h − 1)/h − 1) (ε(u₂) − ε),  r₂ = ⅔
+/// 2M    D = (1 + 1/2r) x̂₀ − 1/2r x̂₀',  r = h'/h (primes: the step before);   x_s = σ_s/σ_t x − a_s (e^{−h} − 1) D
+/// ```
+///
+/// Source: Lu et al. 2022, arXiv:2206.00927v3, eqs. (3.7), algorithms 1, 2; Lu et al. 2022, arXiv:2211.01095v2,
+/// algorithm 2; ledger B10. The step that leads to the data (λ = ∞) is of first order and returns x̂₀.
+/// With clipping, ε is that of the clipped x̂₀.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DpmSolver {
+    /// What the network predicts.
+    pub prediction: Prediction,
+    /// Clipping of x̂₀.
+    pub clip: Clip,
+    /// Which solver.
+    pub order: Order,
+}
+
+impl DpmSolver {
+    /// The plan along a grid.
+    ///
+    /// # Errors
+    /// [`Error::Singular`] if the grid starts at ᾱ = 0, but for 2M with a network that predicts x₀ or v.
+    pub fn plan(&self, grid: &Grid) -> Result<Plan> {
+        let nodes = grid.nodes();
+        if self.order == Order::SecondMultistep {
+            return Plan::new("dpm_solver++2m", 1.0, self.multistep(nodes)?);
+        }
+        if nodes[0].level.signal() <= 0.0 {
+            let reason = "alpha_bar is 0 (zero terminal SNR); use DPM-Solver++ 2M or DDIM with a v- or x0-network";
+            return Err(Error::Singular { what: "a DPM-Solver step from pure noise", reason });
+        }
+        let mut steps = Vec::new();
+        for pair in nodes.windows(2) {
+            steps.extend(self.interval(grid, pair[0], pair[1])?);
+        }
+        let name = match self.order {
+            Order::First => "dpm_solver_1",
+            Order::Second => "dpm_solver_2",
+            Order::Third | Order::SecondMultistep => "dpm_solver_3",
+        };
+        Plan::new(name, 1.0, steps)
+    }
+
+    fn interval(&self, grid: &Grid, from: Node, to: Node) -> Result<Vec<Step>> {
+        let how = (self.prediction, self.clip);
+        let epsilon = |node: Node| Linear::epsilon(self.prediction, self.clip, node.level, 1.0);
+        if to.level.noise_std() <= 0.0 {
+            return Ok(vec![stage::step(from, to.t, 1.0, how, Linear::x0(), Vec::new())?]);
+        }
+        let h = 0.5 * (to.level.log_snr() - from.level.log_snr());
+        let carried = |x: Linear, node: Node| x.times(node.level.signal() / from.level.signal());
+        let euler = |x: Linear, e: Linear, node: Node, h: f64| {
+            carried(x, node).plus(e.times(-node.level.noise_std() * h.exp_m1()))
+        };
+        let first = epsilon(from)?;
+        if self.order == Order::First {
+            return Ok(vec![stage::step(from, to.t, 1.0, how, euler(Linear::state(), first, to, h), Vec::new())?]);
+        }
+        let mut store = Vec::new();
+        let (x, e) = (Linear::state().hold(0, &mut store), first.hold(0, &mut store));
+        store.dedup();
+        let fraction = if self.order == Order::Second { 0.5 } else { 1.0 / 3.0 };
+        let middle = grid.between(from, to, fraction)?;
+        let mut steps =
+            vec![stage::step(from, None, 1.0, how, euler(Linear::state(), first, middle, fraction * h), store)?];
+        if self.order == Order::Second {
+            steps.push(stage::step(middle, to.t, 1.0, how, euler(x, epsilon(middle)?, to, h), Vec::new())?);
+            return Ok(steps);
+        }
+        let late = 2.0 / 3.0;
+        let second = grid.between(from, to, late)?;
+        let bend = |h: f64| h.exp_m1() / h - 1.0;
+        let difference = |now: Linear| now.plus(e.clone().times(-1.0));
+        let weight = -second.level.noise_std() * (late / fraction) * bend(late * h);
+        let next = euler(x.clone(), e.clone(), second, late * h).plus(difference(epsilon(middle)?).times(weight));
+        steps.push(stage::step(middle, None, 1.0, how, next, Vec::new())?);
+        let weight = -to.level.noise_std() / late * bend(h);
+        let next = euler(x, e.clone(), to, h).plus(difference(epsilon(second)?).times(weight));
+        steps.push(stage::step(second, to.t, 1.0, how, next, Vec::new())?);
+        Ok(steps)
+    }
+
+    fn multistep(&self, nodes: &[Node]) -> Result<Vec<Step>> {
+        let mut before: Option<(f64, Linear)> = None;
+        let mut steps = Vec::with_capacity(nodes.len() - 1);
+        for pair in nodes.windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            let h = 0.5 * (to.level.log_snr() - from.level.log_snr());
+            let mut mean = Linear::x0();
+            if let Some((h_before, x0_before)) = before.take().filter(|_| h.is_finite()) {
+                let half = 0.5 * h / h_before;
+                mean = mean.times(1.0 + half).plus(x0_before.times(-half));
+            }
+            let kept = Linear::state().times(to.level.noise_std() / from.level.noise_std());
+            let next = kept.plus(mean.times(-to.level.signal() * (-h).exp_m1()));
+            let mut store = Vec::new();
+            before = Some((h, Linear::x0().hold(0, &mut store)));
+            steps.push(stage::step(from, to.t, 1.0, (self.prediction, self.clip), next, store)?);
+        }
+        if let Some(last) = steps.last_mut() {
+            last.store.clear();
+        }
+        Ok(steps)
+    }
+}

@@ -1,0 +1,95 @@
+//! `alphabar plan`: the table, the stored form, and carrying a stored plan out.
+
+use ndarray::Array4;
+use ndarray_npy::read_npy;
+
+use crate::program::{Place, fixture, network};
+
+#[test]
+fn the_table_shows_the_papers_t_beside_the_networks() {
+    let text = Place::new().done("plan --steps 4").stdout;
+    let times = |line: &str| line.split_whitespace().take(3).map(str::to_owned).collect::<Vec<_>>();
+    let rows: Vec<_> = text.lines().map(times).filter(|row| row.iter().all(|x| x.parse::<u32>().is_ok())).collect();
+    let rows: Vec<_> = rows.into_iter().filter(|row| row.len() == 3).collect();
+    assert_eq!(rows, [["751", "501", "750"], ["501", "251", "500"], ["251", "1", "250"], ["1", "0", "0"]]);
+}
+
+#[test]
+fn a_stored_plan_gives_the_same_samples() {
+    let place = Place::new();
+    for options in ["--sampler ddim --steps 6 --eta 0.5", "--sampler ddpm --steps 6 --variance beta"] {
+        place.write("plan.json", place.done(&format!("plan {options} --json")).stdout);
+        place.done(&format!("sample --count 3 {options} --out direct.npy"));
+        place.done("sample --count 3 --plan plan.json --out stored.npy");
+        let direct: Array4<f32> = read_npy(place.path("direct.npy")).unwrap();
+        let stored: Array4<f32> = read_npy(place.path("stored.npy")).unwrap();
+        assert_eq!(direct, stored, "{options}");
+    }
+}
+
+#[test]
+fn timesteps_can_be_listed() {
+    let place = Place::new();
+    let listed = place.done("plan --timesteps 750,500,250,0 --json").stdout;
+    let spaced = place.done("plan --steps 4 --json").stdout;
+    assert_eq!(listed, spaced);
+}
+
+#[test]
+fn every_step_is_the_default_of_ddpm() {
+    let place = Place::new();
+    let plan: serde_json::Value = serde_json::from_str(&place.done("plan --sampler ddpm --json").stdout).unwrap();
+    assert_eq!(plan["steps"].as_array().unwrap().len(), 1000);
+    let offset = place.write("s.json", "{\"_class_name\": \"DDPMScheduler\", \"steps_offset\": 1}");
+    assert!(offset.exists());
+    let plan: serde_json::Value = serde_json::from_str(&place.done("plan --scheduler s.json --json").stdout).unwrap();
+    assert_eq!(plan["steps"][0]["model_timestep"], 999.0);
+    assert_eq!(plan["steps"][999]["noise"], "none");
+}
+
+#[test]
+fn options_override_the_configuration() {
+    let place = Place::new();
+    place.write("s.json", "{\"clip_sample\": false, \"clip_sample_range\": 2.0, \"timestep_spacing\": \"trailing\"}");
+    let step = |line: &str| -> serde_json::Value {
+        let text = place.done(&format!("plan --scheduler s.json --steps 5 --json {line}")).stdout;
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["steps"][0].clone()
+    };
+    assert_eq!((&step("")["clip"], &step("")["model_timestep"]), (&"none".into(), &999.0.into()));
+    assert_eq!(step("--clip")["clip"]["range"]["bound"], 2.0);
+    assert_eq!(step("--spacing leading")["model_timestep"], 800.0);
+    assert_eq!(step("--prediction v")["x"], step("--prediction v --previous list")["x"]);
+    assert_ne!(step("--prediction v")["x0_from_out"], step("")["x0_from_out"]);
+}
+
+#[test]
+fn info_tells_the_contract_and_the_schedule() {
+    let text = Place::new().done("info").stdout;
+    for word in ["1×28×28", "null label 10", "DDIMScheduler", "linear, T = 1000", "sha256"] {
+        assert!(text.contains(word), "no {word:?} in {text}");
+    }
+    let text = Place::new().done(&format!("info {}", network("learned"))).stdout;
+    assert!(text.contains("prediction and variance"), "{text}");
+    let folder = fixture("mnist-unet").display().to_string();
+    let json: serde_json::Value =
+        serde_json::from_str(&Place::new().done(&format!("info {folder} --json")).stdout).unwrap();
+    assert_eq!(json["classes"], 10);
+}
+
+#[test]
+fn an_unusual_graph_says_what_was_recognised() {
+    let place = Place::new();
+    let ended = place.done(&format!("sample {} --count 1 --steps 2", network("renamed")));
+    assert!(ended.stderr.contains("eps"), "{}", ended.stderr);
+    let io = "--io sample=x,timestep=t,out_sample=eps";
+    place.done(&format!("sample {} {io} --count 1 --steps 2", network("renamed")));
+}
+
+#[test]
+fn bench_measures_every_batch_size() {
+    let text = Place::new().done("bench --batch 1,2 --rounds 1 --steps 2 --json").stdout;
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rows = json["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[1]["batch"]), (2, &2.into()));
+    assert!(rows[0]["image_steps_per_second"].as_f64().unwrap() > 0.0);
+}
