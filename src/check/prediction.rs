@@ -114,7 +114,7 @@ impl Point {
 #[must_use]
 pub fn times(schedule: &Schedule) -> Vec<Timestep> {
     let last = schedule.len();
-    let wanted = |t: usize| last <= 64 || t <= 2 || t + 1 >= last || t == last / 2 || t % 53 == 0;
+    let wanted = |t: usize| last <= 64 || t <= 2 || t + 1 >= last || t == last / 2 || t.is_multiple_of(53);
     schedule.timesteps().filter(|t| wanted(t.get())).collect()
 }
 
@@ -295,7 +295,7 @@ pub fn optimal(
     t: Timestep,
 ) -> Outcome {
     let step = 1.0 / 16.0;
-    let changes: [(&str, fn(f64) -> f64); 3] = [("1", |_| 1.0), ("x", |x| x), ("sin 3x", |x| (3.0 * x).sin())];
+    let changes: [fn(f64) -> f64; 3] = [|_| 1.0, |x| x, |x| (3.0 * x).sin()];
     let start = Point::new(schedule, t, 0.0, 0.0);
     let mut trial = Trial::new();
     for prediction in Prediction::ALL {
@@ -307,13 +307,13 @@ pub fn optimal(
                 let (xt, level) = (at.xt(), at.step.t());
                 let miss = f(prediction, level, xt) - at.value(prediction);
                 loss += mass * miss * miss;
-                for (i, (_, change)) in changes.iter().enumerate() {
+                for (i, change) in changes.iter().enumerate() {
                     changed[i] += mass * (miss + change(xt)).powi(2);
                     added[i] += mass * change(xt).powi(2);
                 }
             }
         }
-        for (i, (name, _)) in changes.iter().enumerate() {
+        for (i, name) in ["1", "x", "sin 3x"].into_iter().enumerate() {
             let what = format!("squared error that {name} adds to the best {prediction:?}");
             let tol = Tol::abs(1e-12 * (loss + changed[i]), "thousands of roundings of both losses");
             trial.close(&what, changed[i] - loss, added[i], tol, || format!("t = {}", t.get()))?;

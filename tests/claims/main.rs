@@ -5,18 +5,22 @@ use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
 
 mod distill;
+mod elbo;
 mod embedding;
 mod forward;
 mod gaussian;
 mod guidance;
 mod posterior;
+mod prediction;
 mod sampler;
 mod schedule;
 mod score;
+mod training;
 mod trajectory;
 mod vae;
 mod variance;
 mod vdm;
+mod weight;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.
 fn holds(outcome: Outcome) -> Result<(), TestCaseError> {

@@ -55,7 +55,9 @@ impl World {
             let reach = (1.0 + k.slope * k.slope) * (spread(t) + spread(t + 1)) + k.offset * k.offset;
             4.0 + k.var.ln().abs() + reach * self.len() as f64 / k.var
         };
-        let chain = self.schedule.betas().as_slice().iter().map(|b| 4.0 + b.ln().abs() + self.len() as f64);
+        // Pivots of size β are what remains of variances of size 1 + Var x₀.
+        let pivot = |b: &f64| 4.0 + b.ln().abs() + self.len() as f64 + (1.0 + self.data.var) / b;
+        let chain = self.schedule.betas().as_slice().iter().map(pivot);
         chain.sum::<f64>() + self.reverse.iter().enumerate().map(kernel).sum::<f64>()
     }
 
@@ -175,10 +177,10 @@ pub fn terms_on_path(
     let end = joint.conditional(last, &[0], path);
     let prior = average(end, |x| log_normal(x, end) - log_normal(x, Moments { mean: 0.0, var: 1.0 }));
     trial.close("prior term", part("prior term", &|t| t.prior)?, prior, tol, || world.place())?;
-    for t in 2..=last {
+    for (t, &xt) in path.iter().enumerate().skip(2) {
         let what = format!("denoising term of t = {t}");
         let value = part(&what, &|terms| terms.denoising.get(t - 2).copied().unwrap_or(f64::NAN))?;
-        trial.close(&what, value, world.kl_at(t, x0, path[t]), tol, || world.place())?;
+        trial.close(&what, value, world.kl_at(t, x0, xt), tol, || world.place())?;
     }
 
     let law = world.reverse[0].at(path[1]);
