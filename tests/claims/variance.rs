@@ -1,8 +1,6 @@
 //! Reverse variances at random steps of random schedules.
 
-use alphabar::check::variance::{
-    Point, bounds_are_attained, equals_schur_complement, learned_range_is_geometric,
-};
+use alphabar::check::variance::{Point, bounds_are_attained, equals_schur_complement, learned_range_is_geometric};
 use alphabar::variance::{
     LearnedRange, Spread, bounds, gaussian_variance, optimal_variance_from_score, variance_cost,
 };
