@@ -1,4 +1,5 @@
 //! Property tests: the point-level claims of every chapter on this crate's implementation, one file a chapter.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
