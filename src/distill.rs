@@ -24,8 +24,7 @@ pub struct Target {
 impl Target {
     /// For the student's step from t to s.
     ///
-    /// `√ᾱ_s σ_t − σ_s √ᾱ_t` is evaluated as `(ᾱ_s − ᾱ_t)/(√ᾱ_s σ_t + σ_s √ᾱ_t)`, which keeps its digits for short
-    /// steps.
+    /// The denominator times σ_t is the sine of the angle of the step, which keeps its digits for short steps.
     ///
     /// Source: Salimans & Ho 2022, arXiv:2202.00512v2, eq. (8) and appendix G; ledger S1.71, B15.
     /// Accuracy: the target loses 1/(1 − σ_s√ᾱ_t/(σ_t√ᾱ_s)) to cancellation in x_s − (σ_s/σ_t) x_t.
@@ -33,18 +32,12 @@ impl Target {
     /// # Errors
     /// [`Error::OutOfRange`] unless s is less noisy than t.
     pub fn new(s: Level, t: Level) -> Result<Self> {
-        let lost = if s.alpha_bar() > 0.5 {
-            t.one_minus_alpha_bar() - s.one_minus_alpha_bar()
-        } else {
-            s.alpha_bar() - t.alpha_bar()
-        };
-        if lost <= 0.0 || lost.is_nan() {
+        let sine = sine_between(s, t);
+        if sine <= 0.0 || sine.is_nan() {
             let expected = "alpha_bar at t below alpha_bar at s";
             return Err(Error::OutOfRange { name: "alpha_bar at t", value: t.alpha_bar(), expected });
         }
-        let sum = s.signal() * t.noise_std() + s.noise_std() * t.signal();
-        let xs = t.noise_std() * sum / lost;
-        Ok(Self { xt: -s.noise_std() * sum / lost, xs })
+        Ok(Self { xt: -s.noise_std() / sine, xs: t.noise_std() / sine })
     }
 
     /// The target at one point.
@@ -64,6 +57,19 @@ impl Target {
     ) -> Result<Array<A, D>> {
         array::combine(self.xs, xs, self.xt, xt)
     }
+}
+
+/// `√ᾱ_s σ_t − σ_s √ᾱ_t`, the sine of the angle by which a DDIM step from t to s turns.
+///
+/// Evaluated as `(ᾱ_s − ᾱ_t)/(√ᾱ_s σ_t + σ_s √ᾱ_t)`, the difference taken between whichever of ᾱ and 1 − ᾱ are small:
+/// no digits are lost however short the step.
+pub(crate) fn sine_between(s: Level, t: Level) -> f64 {
+    let lost = if s.alpha_bar() > 0.5 {
+        t.one_minus_alpha_bar() - s.one_minus_alpha_bar()
+    } else {
+        s.alpha_bar() - t.alpha_bar()
+    };
+    lost / (s.signal() * t.noise_std() + s.noise_std() * t.signal())
 }
 
 /// The student's target x̃ at one point; see [`Target::new`].

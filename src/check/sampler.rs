@@ -89,8 +89,11 @@ impl Journey {
         }
     }
 
+    /// 2T + 32 roundings, of numbers that are up to √ᾱ_s/√ᾱ_t times the result (x̂₀ is a difference of such).
     fn rounding(&self) -> f64 {
-        (32.0 + 2.0 * self.schedule.len() as f64) * f64::EPSILON
+        let ratio = |(t, s): (usize, usize)| self.levels[s][0] / self.levels[t][0];
+        let condition = self.pairs().map(ratio).fold(1.0, f64::max);
+        (32.0 + 2.0 * self.schedule.len() as f64) * f64::EPSILON * condition
     }
 }
 
@@ -171,7 +174,7 @@ pub fn ancestral_law(
     data: Moments,
 ) -> Outcome {
     let want = ancestral_recursion(journey, added, data);
-    let tol = Tol::new(journey.rounding(), journey.rounding(), "2T + 32 roundings in the recursions");
+    let tol = Tol::new(journey.rounding(), journey.rounding(), "2T + 32 roundings times the largest √ᾱ_s/√ᾱ_t");
     follows(sampler(&journey.schedule, &journey.route), STANDARD, journey.network(prediction, data), &want, tol)
 }
 
@@ -222,7 +225,7 @@ pub fn ddim_law(
         state
     };
     let want: Vec<Moments> = journey.pairs().map(next).collect();
-    let tol = Tol::new(journey.rounding(), journey.rounding(), "2T + 32 roundings in the recursions");
+    let tol = Tol::new(journey.rounding(), journey.rounding(), "2T + 32 roundings times the largest √ᾱ_s/√ᾱ_t");
     follows(sampler(&journey.schedule, &journey.route), STANDARD, journey.network(prediction, data), &want, tol)
 }
 
@@ -240,7 +243,7 @@ pub fn visits_marginals(
 ) -> Outcome {
     let want: Vec<Moments> = journey.pairs().map(|(_, s)| journey.marginal(s, data)).collect();
     let start = journey.marginal(journey.times[0], data);
-    let tol = Tol::new(journey.rounding(), journey.rounding(), "2T + 32 roundings in the recursions");
+    let tol = Tol::new(journey.rounding(), journey.rounding(), "2T + 32 roundings times the largest √ᾱ_s/√ᾱ_t");
     follows(sampler(&journey.schedule, &journey.route), start, journey.network(prediction, data), &want, tol)
 }
 
@@ -271,7 +274,7 @@ pub fn steps_are_algorithm_2(
 ) -> Outcome {
     let plan = sampler(&journey.schedule, &journey.route).map_err(|error| broken("sampler", &error.to_string()))?;
     let mut trial = Trial::new();
-    let tol = Tol::rel(journey.rounding(), "2T + 32 roundings in the recursions");
+    let tol = Tol::rel(journey.rounding(), "2T + 32 roundings times the largest √ᾱ_s/√ᾱ_t");
     for (step, (t, s)) in plan.steps().iter().zip(journey.pairs()) {
         let (root, beta, _) = journey.kernel(s, t);
         let [x, out, std] = affine(step);
@@ -309,7 +312,7 @@ pub fn keeps_marginals(
     let plan = sampler(&journey.schedule, &journey.route).map_err(|error| broken("sampler", &error.to_string()))?;
     let mut trial = Trial::new();
     let rounding = journey.rounding();
-    let tol = Tol::new(rounding, rounding, "2T + 32 roundings in the recursions, terms of order 1");
+    let tol = Tol::new(rounding, rounding, "2T + 32 roundings times the largest √ᾱ_s/√ᾱ_t");
     for (step, (t, s)) in plan.steps().iter().zip(journey.pairs()) {
         let ([a_s, v_s], [a_t, v_t]) = (journey.levels[s], journey.levels[t]);
         let [x, out, std] = affine(step);

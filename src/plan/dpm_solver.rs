@@ -2,6 +2,7 @@
 
 use super::stage::{self, Linear};
 use super::{Clip, Grid, Node, Plan, Prediction, Step};
+use crate::distill::sine_between;
 use crate::error::{Error, Result};
 
 /// Which solver of the family.
@@ -74,23 +75,23 @@ impl DpmSolver {
             return Ok(vec![stage::step(from, to.t, 1.0, how, Linear::x0(), Vec::new())?]);
         }
         let h = 0.5 * (to.level.log_snr() - from.level.log_snr());
-        let carried = |x: Linear, node: Node| x.times(node.level.signal() / from.level.signal());
-        let euler = |x: Linear, e: Linear, node: Node, h: f64| {
-            carried(x, node).plus(e.times(-node.level.noise_std() * h.exp_m1()))
+        // σ_to (e^h − 1) is a sine over √ᾱ: exp and ln would lose digits where the signal is small.
+        let euler = |x: Linear, e: Linear, node: Node| {
+            let (signal, signal_to) = (from.level.signal(), node.level.signal());
+            x.times(signal_to / signal).plus(e.times(-sine_between(node.level, from.level) / signal))
         };
         let first = epsilon(from)?;
         if self.order == Order::First {
-            return Ok(vec![stage::step(from, to.t, 1.0, how, euler(Linear::state(), first, to, h), Vec::new())?]);
+            return Ok(vec![stage::step(from, to.t, 1.0, how, euler(Linear::state(), first, to), Vec::new())?]);
         }
         let mut store = Vec::new();
         let (x, e) = (Linear::state().hold(0, &mut store), first.hold(0, &mut store));
         store.dedup();
         let fraction = if self.order == Order::Second { 0.5 } else { 1.0 / 3.0 };
         let middle = grid.between(from, to, fraction)?;
-        let mut steps =
-            vec![stage::step(from, None, 1.0, how, euler(Linear::state(), first, middle, fraction * h), store)?];
+        let mut steps = vec![stage::step(from, None, 1.0, how, euler(Linear::state(), first, middle), store)?];
         if self.order == Order::Second {
-            steps.push(stage::step(middle, to.t, 1.0, how, euler(x, epsilon(middle)?, to, h), Vec::new())?);
+            steps.push(stage::step(middle, to.t, 1.0, how, euler(x, epsilon(middle)?, to), Vec::new())?);
             return Ok(steps);
         }
         let late = 2.0 / 3.0;
@@ -98,10 +99,10 @@ impl DpmSolver {
         let bend = |h: f64| h.exp_m1() / h - 1.0;
         let difference = |now: Linear| now.plus(e.clone().times(-1.0));
         let weight = -second.level.noise_std() * (late / fraction) * bend(late * h);
-        let next = euler(x.clone(), e.clone(), second, late * h).plus(difference(epsilon(middle)?).times(weight));
+        let next = euler(x.clone(), e.clone(), second).plus(difference(epsilon(middle)?).times(weight));
         steps.push(stage::step(middle, None, 1.0, how, next, Vec::new())?);
         let weight = -to.level.noise_std() / late * bend(h);
-        let next = euler(x, e.clone(), to, h).plus(difference(epsilon(second)?).times(weight));
+        let next = euler(x, e.clone(), to).plus(difference(epsilon(second)?).times(weight));
         steps.push(stage::step(second, to.t, 1.0, how, next, Vec::new())?);
         Ok(steps)
     }
@@ -118,7 +119,8 @@ impl DpmSolver {
                 mean = mean.times(1.0 + half).plus(x0_before.times(-half));
             }
             let kept = Linear::state().times(to.level.noise_std() / from.level.noise_std());
-            let next = kept.plus(mean.times(-to.level.signal() * (-h).exp_m1()));
+            // √ᾱ_s (1 − e^{−h}), as above.
+            let next = kept.plus(mean.times(sine_between(to.level, from.level) / from.level.noise_std()));
             let mut store = Vec::new();
             before = Some((h, Linear::x0().hold(0, &mut store)));
             steps.push(stage::step(from, to.t, 1.0, (self.prediction, self.clip), next, store)?);
