@@ -179,10 +179,11 @@ fn errata_point() -> (Level, f64, f64) {
     (level, xt, Mixture1::reference().noised(channel).score(xt))
 }
 
-/// The KL term's factor on a squared difference of scores, `β²/(2 β̃ α)`.
-fn score_weight() -> f64 {
+/// The KL term as a squared difference of scores, `β²/(2 β̃ α) (s_θ − target)²`.
+fn score_cost(network: f64, target: f64) -> f64 {
     let step = Schedule::ddpm().step(Timestep::new(500));
-    step.beta() * step.beta() / (2.0 * Posterior::new(&step).beta_tilde * step.alpha())
+    let weight = step.beta() * step.beta() / (2.0 * Posterior::new(&step).beta_tilde * step.alpha());
+    weight * (network - target).powi(2)
 }
 
 /// Errata of the source documents that belong here.
@@ -217,11 +218,11 @@ pub const ERRATA: &[Erratum] = &[
             at: "the same point, s_θ the marginal score",
             printed: || {
                 let (_, _, score) = errata_point();
-                score_weight() * (score - score).powi(2)
+                score_cost(score, score)
             },
             correct: || {
                 let (level, _, score) = errata_point();
-                score_weight() * (score - denoising_target(level, 0.6)).powi(2)
+                score_cost(score, denoising_target(level, 0.6))
             },
             listed: (0.0, 0.001_573_90),
             decimals: 8,

@@ -77,10 +77,13 @@ pub struct Claim {
     pub sentence: &'static str,
     /// The independent method.
     pub method: Method,
-    run: fn(&Run) -> Outcome,
+    run: Check,
     rows: Vec<(&'static str, fn() -> Row)>,
-    faults: Vec<(Fault, fn(&Run) -> Outcome)>,
+    faults: Vec<(Fault, Check)>,
 }
+
+/// A claim with an implementation bound to it.
+type Check = fn(&Run) -> Outcome;
 
 impl Claim {
     /// A claim without rows or faults yet.
