@@ -293,7 +293,7 @@ fn importance_claim() -> Claim {
     })
     .fault(fault::MEAN_OF_LOGS, |run| importance(run, fault::mean_of_logs))
     .fault(fault::LOG_OF_SUM, |run| importance(run, fault::log_of_sum))
-    .fault(fault::LARGEST_WEIGHT, |run| importance(run, fault::largest_weight))
+    .fault(fault::LARGEST_WEIGHT_ALONE, |run| importance(run, fault::largest_weight_alone))
 }
 
 /// A claim on the toy chain and on random ones.
