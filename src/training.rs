@@ -101,7 +101,7 @@ impl TimeDistribution {
         Ok(Self { probabilities, weights })
     }
 
-    /// p_t ∝ √E[L_t²]: the choice of least variance.
+    /// p_t ∝ √E(L_t²): the choice of least variance.
     ///
     /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (18); ledger S2.37.
     ///

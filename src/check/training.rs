@@ -113,9 +113,9 @@ pub fn unbiased(f: impl Fn(&[f64]) -> Result<TimeDistribution>, shares: &[f64]) 
     Ok(trial.evidence())
 }
 
-/// Times drawn in proportion to √E[L_t²] give the unbiased estimator of least variance.
+/// Times drawn in proportion to √E(L_t²) give the unbiased estimator of least variance.
 ///
-/// Method: the estimator's second moment Σ E[L²]/(T² p) by enumeration, against the bound (mean √E[L²])² of
+/// Method: the estimator's second moment Σ E(L²)/(T² p) by enumeration, against the bound (mean √E(L²))² of
 /// Cauchy and Schwarz and against neighbours p(1 ± δ). Ledger S2.37.
 ///
 /// # Errors

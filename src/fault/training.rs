@@ -123,7 +123,7 @@ faults! {
     }
 
     IMPORTANCE_WITHOUT_ROOT Origin::Slip, importance_without_root:
-    "times are drawn in proportion to E[L²] where its root was meant"
+    "times are drawn in proportion to E(L²) where its root was meant"
     fn(second_moments: &[f64]) -> Result<TimeDistribution> { TimeDistribution::proportional(second_moments) }
 
     IMPORTANCE_INVERTED Origin::Slip, importance_inverted:

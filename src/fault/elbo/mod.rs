@@ -255,7 +255,7 @@ faults! {
     "the sum of the weights is not divided by their number"
     fn(log_weights: &[f64]) -> Result<f64> { Ok(importance_bound(log_weights)? + (log_weights.len() as f64).ln()) }
 
-    LARGEST_WEIGHT Origin::Slip, largest_weight:
+    LARGEST_WEIGHT_ALONE Origin::Slip, largest_weight_alone:
     "the largest weight stands for all of them"
     fn(log_weights: &[f64]) -> Result<f64> {
         Ok(log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max))
