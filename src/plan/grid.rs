@@ -124,8 +124,13 @@ impl Grid {
         if nodes.len() < 2 {
             return Err(Error::CountOutOfRange { name: "levels", value: nodes.len(), min: 2, max: usize::MAX });
         }
-        let noise = |k: usize| nodes[k].level.one_minus_alpha_bar();
-        if let Some(index) = (1..nodes.len()).find(|&k| noise(k) >= noise(k - 1)) {
+        // Close to pure noise only ᾱ tells two levels apart, close to data only 1 − ᾱ.
+        let stays = |k: &usize| {
+            let (from, to) = (nodes[k - 1].level, nodes[*k].level);
+            to.alpha_bar() <= from.alpha_bar() && to.one_minus_alpha_bar() >= from.one_minus_alpha_bar()
+        };
+        if let Some(index) = (1..nodes.len()).find(stays) {
+            let noise = |k: usize| nodes[k].level.one_minus_alpha_bar();
             return Err(Error::NotDecreasing { index, previous: noise(index - 1), value: noise(index) });
         }
         Ok(Self { nodes, clock })

@@ -373,4 +373,14 @@ pub(super) mod tests {
     fn variance_claims_hold_and_reject_their_faults() {
         hold_and_reject(claims());
     }
+
+    #[test]
+    fn errata_have_their_numbers() {
+        let all = [crate::fault::variance::ERRATA, crate::fault::embedding::ERRATA].concat();
+        for numbers in all.iter().flat_map(|erratum| erratum.numbers) {
+            let tol = Tol::printed(numbers.decimals);
+            assert!(tol.accepts((numbers.printed)(), numbers.listed.0), "{}", numbers.at);
+            assert!(tol.accepts((numbers.correct)(), numbers.listed.1), "{}", numbers.at);
+        }
+    }
 }
