@@ -1,6 +1,5 @@
 //! The registry against the ledger: every numeric statement has a claim, every claim a row and faults, every erratum
 //! its numbers.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

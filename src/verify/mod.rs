@@ -78,9 +78,12 @@ pub struct Claim {
     /// The independent method.
     pub method: Method,
     run: Check,
-    rows: Vec<(&'static str, fn() -> Row)>,
+    rows: Vec<(&'static str, Numbers)>,
     faults: Vec<(Fault, Check)>,
 }
+
+/// A row's numbers, computed when asked for.
+type Numbers = fn() -> Row;
 
 /// A claim with an implementation bound to it.
 type Check = fn(&Run) -> Outcome;

@@ -1,5 +1,5 @@
 //! Property tests: the point-level claims of every chapter on this crate's implementation, one file a chapter.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may panic; zeros and infinities are exact")]
 
 use alphabar::check::Outcome;
 use proptest::prelude::TestCaseError;
@@ -10,6 +10,7 @@ mod embedding;
 mod forward;
 mod gaussian;
 mod guidance;
+mod plan_form;
 mod posterior;
 mod prediction;
 mod sampler;

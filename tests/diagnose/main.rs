@@ -1,4 +1,5 @@
 //! `diagnose`: every known table fault is named, and right tables pass in every precision.
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may panic; zeros and infinities are exact")]
 
 use alphabar::Schedule;
 use alphabar::diagnose::{Numbers, Precision, Report, Verdict, diagnose};

@@ -142,10 +142,10 @@ impl Reference {
         }
         let ulp = f64::from_bits(got.abs().to_bits() + 1) - got.abs();
         let share = div(&sub(&big(got), want), &big(ulp));
-        self.to_f64(&share).abs()
+        self.rounded(&share).abs()
     }
 
-    fn to_f64(&mut self, x: &BigFloat) -> f64 {
+    fn rounded(&mut self, x: &BigFloat) -> f64 {
         self.digits(x, 20).parse().expect("a decimal number")
     }
 
