@@ -69,7 +69,7 @@ faults! {
     NARROW_SIGMOID, "narrow_sigmoid", Origin::Slip, "the logistic curve runs over (−3, 3) where (−6, 6) was meant";
 
     COSINE_BY_INTEGER_DIVISION, "cosine_by_integer_division", Origin::Shipped, "integer division: t/T is 0 for every t < T, so every beta but the last is 0";
-    COSINE_WITHOUT_OFFSET, "cosine_without_offset", Origin::Slip, "the cosine schedule without its offset 0.008: first betas far too small";
+    COSINE_WITHOUT_OFFSET, "cosine_without_offset", Origin::Slip, "the offset s = 0.008 is missing";
     COSINE_NOT_SQUARED, "cosine_not_squared", Origin::Slip, "cos where cos² was meant: ᾱ is √ᾱ";
     COSINE_SHIFTED, "cosine_shifted", Origin::Slip, "the cosine schedule starts at t = 1 where it should at 0";
     COSINE_NOT_CLIPPED, "cosine_not_clipped", Origin::Slip, "the last beta of the cosine schedule is not clipped to 0.999";

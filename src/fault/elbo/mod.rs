@@ -131,6 +131,19 @@ faults! {
         Ok(Terms { denoising: (2..=schedule.len()).map(|t| world.middle_term_given(t, 0.0)).collect(), ..right })
     }
 
+    TERMS_TAKEN_AS_KNOWN Origin::Erratum("E0.7"), terms_taken_as_known:
+    "the KL is taken as a known constant (here its value on the noise-free path) where it is a function of (x₀, x_t)"
+    fn(schedule: &Schedule, data: Moments, reverse: &[AffineKernel]) -> Result<Terms> {
+        let right = expected_terms(schedule, data, reverse)?;
+        Ok(Terms { denoising: terms_on_noise_free_path(schedule, data, reverse)?.denoising, ..right })
+    }
+
+    ONE_PATH_FOR_THE_MEAN Origin::Erratum("E2.7"), one_path_for_the_mean:
+    "the sum of the terms on one path (here the noise-free one) is taken for the bound, without the expectation over q"
+    fn(schedule: &Schedule, data: Moments, reverse: &[AffineKernel]) -> Result<Terms> {
+        terms_on_noise_free_path(schedule, data, reverse)
+    }
+
     DATA_VARIANCE_FORGOTTEN Origin::Slip, data_variance_forgotten:
     "the expectation over the data is taken at its mean"
     fn(schedule: &Schedule, data: Moments, reverse: &[AffineKernel]) -> Result<Terms> {
@@ -264,4 +277,12 @@ faults! {
 
 fn path_densities(logs: &PathLogs) -> [f64; 4] {
     [logs.model(), logs.data_chain(), logs.telescoping_sum(), logs.forward[logs.forward.len() - 1]]
+}
+
+/// The terms on the path x_t = √ᾱ_t m of the data's mean m.
+fn terms_on_noise_free_path(schedule: &Schedule, data: Moments, reverse: &[AffineKernel]) -> Result<Terms> {
+    let world = World { schedule: schedule.clone(), data, reverse: reverse.to_vec() };
+    let times = (0..=schedule.len()).map(crate::Timestep::new);
+    let path: Vec<f64> = times.map(|t| data.mean * schedule.level(t).signal()).collect();
+    terms_at(schedule, &world.kernel(), &path)
 }

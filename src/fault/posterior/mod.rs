@@ -233,11 +233,10 @@ pub fn log_variance_unclipped(step: &Transition, _: &Transition, _: LogVarianceC
 }
 
 /// ln σ for ln σ².
-pub const LOG_STD_FOR_LOG_VARIANCE: Fault = Fault {
-    name: "log_std_for_log_variance",
-    sentence: "the logarithm of the standard deviation is returned where that of the variance was meant",
-    origin: Origin::Shipped,
-};
+pub const LOG_STD_FOR_LOG_VARIANCE: Fault =
+    Fault {
+        name: "log_std_for_log_variance", sentence: "ln √β̃: half of what was meant", origin: Origin::Shipped
+    };
 
 /// [`LOG_STD_FOR_LOG_VARIANCE`].
 ///

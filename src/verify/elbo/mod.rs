@@ -138,6 +138,8 @@ fn expected_claim() -> Claim {
     })
     .fault(fault::ONE_TERM_IS_THE_SUM, |run| expected(run, fault::one_term_is_the_sum))
     .fault(fault::KL_GIVEN_EARLIER_STATE, |run| expected(run, fault::kl_given_earlier_state))
+    .fault(fault::TERMS_TAKEN_AS_KNOWN, |run| expected(run, fault::terms_taken_as_known))
+    .fault(fault::ONE_PATH_FOR_THE_MEAN, |run| expected(run, fault::one_path_for_the_mean))
     .fault(fault::DATA_VARIANCE_FORGOTTEN, |run| expected(run, fault::data_variance_forgotten))
     .fault(fault::KERNELS_SHIFTED, |run| expected(run, fault::kernels_shifted))
     .fault(fault::BOUND_TAKEN_FOR_NLL, |run| expected(run, fault::bound_taken_for_nll))
