@@ -105,13 +105,3 @@ fn plans(run: &Run, target: TargetFn) -> Outcome {
     }
     Ok(all)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distill_claims_hold_and_reject_their_faults() {
-        crate::verify::variance::tests::hold_and_reject(claims());
-    }
-}

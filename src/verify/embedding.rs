@@ -109,13 +109,3 @@ fn blind(f: fn(&[f64], &[f64]) -> Result<TimeBlind>) -> Outcome {
         |all, (data, levels)| Ok(all.and(check::penalty_is_excess_loss(f, data, levels)?)),
     )
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn embedding_claims_hold_and_reject_their_faults() {
-        crate::verify::variance::tests::hold_and_reject(claims());
-    }
-}

@@ -326,38 +326,3 @@ fn bins(run: &Run, f: Bin) -> Outcome {
         Ok(all.and(check::pixels_are_integrals(f, Moments { mean, var })?))
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaussian_claims_hold_and_reject_their_faults() {
-        for seed in 0..4 {
-            let run = Run { seed, ..Run::default() };
-            for claim in claims() {
-                claim.run(&run).unwrap_or_else(|mismatch| panic!("{}: {mismatch}", claim.name));
-                for (fault, outcome) in claim.faults(&run) {
-                    assert!(outcome.is_err(), "{} accepted {}: {outcome:?}", claim.name, fault.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn gaussian_rows_and_errata_have_their_numbers() {
-        for claim in claims() {
-            for (id, row) in claim.rows() {
-                assert!(row.tol.accepts(row.got, row.want), "{id}: {row:?}");
-            }
-        }
-        for erratum in fault::ERRATA {
-            for numbers in erratum.numbers {
-                let tol = Tol::printed(numbers.decimals);
-                let (printed, correct) = ((numbers.printed)(), (numbers.correct)());
-                assert!(tol.accepts(printed, numbers.listed.0), "{} printed: {printed}", erratum.id);
-                assert!(tol.accepts(correct, numbers.listed.1), "{} correct: {correct}", erratum.id);
-            }
-        }
-    }
-}

@@ -526,13 +526,3 @@ fn counted(run: &Run, build: Build) -> Outcome {
         Ok(trial.evidence())
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sampler_claims_hold_and_reject_their_faults() {
-        crate::verify::variance::tests::hold_and_reject(claims());
-    }
-}

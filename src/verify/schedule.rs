@@ -375,31 +375,3 @@ fn limit(run: &Run, f: fn(&[f64]) -> f64) -> Outcome {
     })?;
     Ok(linear.and(squares))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn schedule_claims_hold_and_reject_their_faults() {
-        let run = Run::default();
-        for claim in claims() {
-            claim.run(&run).unwrap();
-            for (fault, outcome) in claim.faults(&run) {
-                assert!(outcome.is_err(), "{} accepted {}", claim.name, fault.name);
-            }
-            for (id, row) in claim.rows() {
-                assert!(row.tol.accepts(row.got, row.want), "{id}: {row:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn schedule_errata_reproduce_their_numbers() {
-        for numbers in fault::ERRATA.iter().flat_map(|erratum| erratum.numbers) {
-            let listed = Tol::printed(numbers.decimals);
-            assert!(listed.accepts((numbers.printed)(), numbers.listed.0), "{}", numbers.at);
-            assert!(listed.accepts((numbers.correct)(), numbers.listed.1), "{}", numbers.at);
-        }
-    }
-}

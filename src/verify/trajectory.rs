@@ -194,13 +194,3 @@ fn refined(gain: impl Fn(Level, Level, f64, f64) -> f64) -> Outcome {
     }
     Ok(all)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trajectory_claims_hold_and_reject_their_faults() {
-        crate::verify::variance::tests::hold_and_reject(claims());
-    }
-}

@@ -122,35 +122,3 @@ fn factor(t: usize, to: Prediction, want: fn(f64, f64) -> f64) -> Row {
     let got = loss_factor(Prediction::X0, to, at.step.t()).expect("alpha_bar < 1");
     Row { got, want: want(at.now.0, at.now.1), tol: Tol::rel(1e-12, "4t + 32 roundings, mostly of one sign") }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weight_claims_hold_and_reject_their_faults() {
-        for (run, claim) in [0, 1, 2].into_iter().flat_map(|seed| {
-            let run = Run { seed, ..Run::default() };
-            claims().into_iter().map(move |claim| (run, claim))
-        }) {
-            claim.run(&run).unwrap_or_else(|m| panic!("{} at seed {}: {m}", claim.name, run.seed));
-            for (fault, outcome) in claim.faults(&run) {
-                assert!(outcome.is_err(), "{} accepted {}", claim.name, fault.name);
-            }
-            for (id, row) in claim.rows() {
-                assert!(row.tol.accepts(row.got, row.want), "{id}: {row:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn weight_errata_reproduce_their_numbers() {
-        for erratum in fault::ERRATA {
-            for n in erratum.numbers {
-                let tol = Tol::printed(n.decimals);
-                assert!(tol.accepts((n.printed)(), n.listed.0), "{} {}: {}", erratum.id, n.at, (n.printed)());
-                assert!(tol.accepts((n.correct)(), n.listed.1), "{} {}: {}", erratum.id, n.at, (n.correct)());
-            }
-        }
-    }
-}

@@ -338,35 +338,3 @@ fn losses(run: &Run, f: fn(&Transition, f64, f64) -> Result<f64>) -> Outcome {
 fn importance(run: &Run, f: fn(&[f64]) -> Result<f64>) -> Outcome {
     importance_bounds(f, &draw(run, 4096), World::toy().log_evidence(0.8), 0.03)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn elbo_claims_hold_and_reject_their_faults() {
-        for (run, claim) in [0, 1, 2].into_iter().flat_map(|seed| {
-            let run = Run { seed, ..Run::default() };
-            claims().into_iter().map(move |claim| (run, claim))
-        }) {
-            claim.run(&run).unwrap_or_else(|m| panic!("{} at seed {}: {m}", claim.name, run.seed));
-            for (fault, outcome) in claim.faults(&run) {
-                assert!(outcome.is_err(), "{} accepted {}", claim.name, fault.name);
-            }
-            for (id, row) in claim.rows() {
-                assert!(row.tol.accepts(row.got, row.want), "{id}: {row:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn elbo_errata_reproduce_their_numbers() {
-        for erratum in fault::ERRATA {
-            for n in erratum.numbers {
-                let tol = Tol::printed(n.decimals);
-                assert!(tol.accepts((n.printed)(), n.listed.0), "{} {}: {}", erratum.id, n.at, (n.printed)());
-                assert!(tol.accepts((n.correct)(), n.listed.1), "{} {}: {}", erratum.id, n.at, (n.correct)());
-            }
-        }
-    }
-}

@@ -337,38 +337,3 @@ fn densities(run: &Run, f: Density) -> Outcome {
 fn after_the_first(run: &Run, mut claim: impl FnMut(&Schedule, Timestep, [f64; 4]) -> Outcome) -> Outcome {
     at_some_times(run, |schedule, t, u| if t.get() == 1 { Ok(Evidence::none()) } else { claim(schedule, t, u) })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn posterior_claims_hold_and_reject_their_faults() {
-        for seed in 0..4 {
-            let run = Run { seed, ..Run::default() };
-            for claim in claims() {
-                claim.run(&run).unwrap_or_else(|mismatch| panic!("{}: {mismatch}", claim.name));
-                for (fault, outcome) in claim.faults(&run) {
-                    assert!(outcome.is_err(), "{} accepted {}: {outcome:?}", claim.name, fault.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn posterior_rows_and_errata_have_their_numbers() {
-        for claim in claims() {
-            for (id, row) in claim.rows() {
-                assert!(row.tol.accepts(row.got, row.want), "{id}: {row:?}");
-            }
-        }
-        for erratum in fault::ERRATA {
-            for numbers in erratum.numbers {
-                let tol = Tol::printed(numbers.decimals);
-                let (printed, correct) = ((numbers.printed)(), (numbers.correct)());
-                assert!(tol.accepts(printed, numbers.listed.0), "{} printed: {printed}", erratum.id);
-                assert!(tol.accepts(correct, numbers.listed.1), "{} correct: {correct}", erratum.id);
-            }
-        }
-    }
-}

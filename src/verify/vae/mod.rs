@@ -252,38 +252,3 @@ fn weights(run: &Run, f: Weighted) -> Outcome {
         check::importance_mean_is_the_evidence(f, &model, x.view(), 2000)
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vae_claims_hold_and_reject_their_faults() {
-        for seed in 0..4 {
-            let run = Run { seed, ..Run::default() };
-            for claim in claims() {
-                claim.run(&run).unwrap_or_else(|mismatch| panic!("{}: {mismatch}", claim.name));
-                for (fault, outcome) in claim.faults(&run) {
-                    assert!(outcome.is_err(), "{} accepted {}: {outcome:?}", claim.name, fault.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn vae_rows_and_errata_have_their_numbers() {
-        for claim in claims() {
-            for (id, row) in claim.rows() {
-                assert!(row.tol.accepts(row.got, row.want), "{id}: {row:?}");
-            }
-        }
-        for erratum in fault::ERRATA {
-            for numbers in erratum.numbers {
-                let tol = Tol::printed(numbers.decimals);
-                let (printed, correct) = ((numbers.printed)(), (numbers.correct)());
-                assert!(tol.accepts(printed, numbers.listed.0), "{} printed: {printed}", erratum.id);
-                assert!(tol.accepts(correct, numbers.listed.1), "{} correct: {correct}", erratum.id);
-            }
-        }
-    }
-}
