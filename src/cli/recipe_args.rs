@@ -45,7 +45,8 @@ pub struct RecipeArgs {
     /// Leave x̂₀ as it is
     #[arg(long)]
     pub no_clip: bool,
-    /// Which ε a clipped ddim step uses: as predicted, or the one the clipped x̂₀ implies [default: as-predicted]
+    /// Which ε a clipped ddim step uses: as predicted, or the one the clipped x̂₀ implies [default: as predicted;
+    /// in guided sampling from-clipped]
     #[arg(long, value_enum, value_name = "WHICH")]
     pub clipped_epsilon: Option<ClippedEpsilonName>,
     /// A diffusers scheduler_config.json [default: the pipeline folder's]

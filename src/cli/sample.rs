@@ -13,7 +13,7 @@ use super::recipe_args::{RecipeArgs, read_plan};
 use super::runtime_args::RuntimeArgs;
 use super::{interrupt, model};
 use crate::onnx::{Batch, Job, Sampler, Text};
-use crate::plan::Plan;
+use crate::plan::{Clip, ClippedEpsilon, Plan, Recipe, SamplerKind};
 
 /// Arguments of `alphabar sample`.
 #[derive(clap::Args, Debug)]
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Outcome {
     let seeds = args.seeds(given.initial.as_ref().map(|x| x.shape()[0]))?;
     args.check_outputs(format, &seeds)?;
     let source = model::resolve(args.model.as_deref())?;
-    let plan = args.plan(source.scheduler.as_ref())?;
+    let plan = args.plan(source.scheduler.as_ref(), voice)?;
     let opened = model::open(source, &args.runtime, voice)?;
     interrupt::check()?;
 
@@ -291,7 +291,7 @@ impl Args {
     }
 
     /// The plan, before anything is loaded.
-    fn plan(&self, found: Option<&Text>) -> Outcome<Plan> {
+    fn plan(&self, found: Option<&Text>, voice: Voice) -> Outcome<Plan> {
         if let Some(path) = &self.plan {
             if self.recipe.any() {
                 let why = "a plan already determines sampler, steps and clipping";
@@ -299,7 +299,25 @@ impl Args {
             }
             return read_plan(path);
         }
-        self.recipe.plan(&self.recipe.recipe(found)?)
+        let mut recipe = self.recipe.recipe(found)?;
+        if self.steps_off_the_clip(&recipe) {
+            recipe.clipped_epsilon = ClippedEpsilon::FromClippedX0;
+            voice.say(
+                "guided ddim with clipping: steps follow the ε of the clipped x̂₀ (--clipped-epsilon as-predicted \
+                 for the network's)",
+            );
+        }
+        self.recipe.plan(&recipe)
+    }
+
+    /// True where a clipped x̂₀ and the network's own ε would be two different directions at every step: guidance
+    /// carries x̂₀ far out of the range, and the samples are lost (on the MNIST fixture at scale 2, 23 % of the
+    /// labels are drawn with the network's ε and all with the other).
+    #[expect(clippy::float_cmp, reason = "exactly 1 is no guidance")]
+    fn steps_off_the_clip(&self, recipe: &Recipe) -> bool {
+        let guided = self.guidance.is_some_and(|scale| scale != 1.0);
+        let clipped = recipe.scheduler.clip != Clip::None;
+        guided && clipped && recipe.sampler == SamplerKind::Ddim && self.recipe.clipped_epsilon.is_none()
     }
 
     /// One label a sample: those named, in turn, or every class in turn.
