@@ -47,7 +47,7 @@ impl Precision {
     }
 
     /// What numbers read from decimal text were computed in: f32 if every one of them is a number of that precision
-    /// or the shortest decimal of one.
+    /// or the shortest decimal of one, and some have the 7 digits that a computed number has.
     #[must_use]
     #[expect(clippy::float_cmp, reason = "a number either is representable or is not")]
     pub fn of_decimals(values: &[f64]) -> Self {
@@ -55,8 +55,9 @@ impl Precision {
             let near = v as f32;
             v.is_nan() || f64::from(near) == v || format!("{near}").parse::<f64>().is_ok_and(|shortest| shortest == v)
         };
-        let some = values.iter().any(|v| v.is_finite() && v.fract() != 0.0);
-        if some && values.len() > 2 && values.iter().all(single) { Self::F32 } else { Self::F64 }
+        let digits = |v: &f64| format!("{v:e}").bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
+        let computed = values.iter().any(|v| v.is_finite() && digits(v) >= 7);
+        if computed && values.len() > 2 && values.iter().all(single) { Self::F32 } else { Self::F64 }
     }
 
     /// `f32`, `f64`, `f16`.
@@ -113,8 +114,21 @@ pub fn diagnose(arrays: &[Numbers], meant: Option<&Named>) -> Report {
         let Some(basis) = Basis::find(&group, meant, &mut report) else { continue };
         let derived = group.iter().filter(|(array, _)| *array != Array::Betas);
         report.findings.extend(derived.map(|(array, numbers)| search::judge(*array, numbers, &basis)));
+        report.notes.extend(exchanged(&group, &basis));
     }
     report
+}
+
+/// Notes on pairs of arrays of which each holds what belongs in the other.
+fn exchanged(group: &[(Array, &Numbers)], basis: &Basis) -> Vec<String> {
+    let wrong =
+        |(array, numbers): &&(Array, &Numbers)| *array != Array::Betas && !search::fits(*array, numbers, basis);
+    let wrong: Vec<&(Array, &Numbers)> = group.iter().filter(wrong).collect();
+    let pairs = wrong.iter().enumerate().flat_map(|(k, one)| wrong[k + 1..].iter().map(move |other| (one, other)));
+    pairs
+        .filter(|((a, one), (b, other))| search::fits(*a, other, basis) && search::fits(*b, one, basis))
+        .map(|((_, one), (_, other))| format!("{:?} and {:?} are exchanged", one.name, other.name))
+        .collect()
 }
 
 /// Arrays that belong together: those with the same path before the last dot, where that path has βs of its own (a

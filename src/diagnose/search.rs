@@ -86,6 +86,12 @@ fn faulty_schedule(numbers: &Numbers, meant: Option<&Named>) -> Option<Fault> {
     best.map(|(_, fault)| fault)
 }
 
+/// True if the numbers are a right reading of the array.
+pub(crate) fn fits(array: Array, numbers: &Numbers, basis: &Basis) -> bool {
+    let mut finding = Finding::new(numbers, array.symbol(), Verdict::Wrong);
+    readings(array, basis, numbers.precision).iter().any(|expected| compare(&mut finding, numbers, expected))
+}
+
 /// Judges any array but the βs.
 pub(crate) fn judge(array: Array, numbers: &Numbers, basis: &Basis) -> Finding {
     let mut finding = Finding::new(numbers, array.symbol(), Verdict::Wrong);
