@@ -1,8 +1,8 @@
 //! The oracle's speed: claims, tables, and the two array formulas against the machine's memory.
 //!
 //! `cargo bench --bench oracle --no-default-features`
-
 #![allow(missing_docs)]
+
 use std::hint::black_box;
 
 use alphabar::check::{self, Run, posterior::Point};
