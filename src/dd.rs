@@ -85,8 +85,13 @@ impl Dd {
             return Self::new(self.hi.ln());
         }
         let y = Self::new(self.hi.ln());
-        let (part, whole) = if y.hi.abs() < 600.0 { (y, Self::ZERO) } else { (y.scaled(0.5), y.scaled(0.5)) };
-        let ratio = self * (-part).exp() * (-whole).exp();
+        // e^−y in two halves where it would overflow.
+        let ratio = if y.hi.abs() < 600.0 {
+            self * (-y).exp()
+        } else {
+            let half = (-y.scaled(0.5)).exp();
+            self * half * half
+        };
         let excess = ratio - Self::ONE;
         y + excess - (excess * excess).scaled(0.5)
     }

@@ -47,18 +47,6 @@ impl Failure {
         Self::Input(format!("cannot {action} {}: {error}", path.display()))
     }
 
-    /// The same failure with words before its message.
-    #[must_use]
-    pub fn context(self, what: impl fmt::Display) -> Self {
-        let before = |message: String| format!("{what}: {message}");
-        match self {
-            Self::Input(message) => Self::Input(before(message)),
-            Self::Usage(message) => Self::Usage(before(message)),
-            Self::Runtime(message) => Self::Runtime(before(message)),
-            other => other,
-        }
-    }
-
     /// Says what happened on standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
         let (code, message) = match self {

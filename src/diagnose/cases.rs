@@ -1,7 +1,21 @@
 //! Beyond tables: inputs for one step of somebody's code, and a judgement of its answers.
 //!
 //! A case is a formula at 64 points of the linear schedule of T = 1000. Whoever wants to test code in another
-//! language reads the inputs, computes the outputs with it, and hands them back.
+//! language reads the inputs, computes the outputs with it, and hands them back. In Rust it is one call:
+//!
+//! ```
+//! use alphabar::diagnose::cases::Case;
+//!
+//! // Somebody's DDIM step, with the noise of t where that of t − 1 was meant.
+//! let report = Case::find("ddim").unwrap().check(|p| {
+//!     let x0 = (p["xt"] - (1.0 - p["alpha_bar"]).sqrt() * p["pred"]) / p["alpha_bar"].sqrt();
+//!     [p["alpha_bar_prev"].sqrt() * x0 + (1.0 - p["alpha_bar"]).sqrt() * p["pred"]]
+//! });
+//! assert!(!report.is_right());
+//! assert!(report.to_string().contains("√(1 − ᾱ_t) where √(1 − ᾱ_{t−1}) was meant"));
+//! ```
+
+use std::ops::Index;
 
 use super::report::{Finding, Place, Verdict};
 use super::{Numbers, Report};
@@ -104,6 +118,27 @@ impl Case {
         self.inputs.iter().map(|&name| (name, points.iter().map(|point| point.input(name)).collect())).collect()
     }
 
+    /// Runs somebody's code at every point and judges what it answers.
+    ///
+    /// `f` finds its inputs by name (`p["alpha_bar"]`) and answers in the order of [`Case::outputs`].
+    ///
+    /// # Panics
+    /// If `f` asks for an input that the case does not have, or gives another number of answers than it asks for.
+    #[must_use]
+    pub fn check<const N: usize>(&self, f: impl Fn(&Inputs) -> [f64; N]) -> Report {
+        let asked = self.outputs.len();
+        assert!(
+            N == asked,
+            "the case {:?} asks for {asked} answers: {:?}",
+            self.name,
+            self.outputs().collect::<Vec<_>>()
+        );
+        let answer = |point: &Point| f(&Inputs(self.inputs.iter().map(|&name| (name, point.input(name))).collect()));
+        let rows: Vec<[f64; N]> = points().iter().map(answer).collect();
+        let column = |(k, name)| Numbers::f64(name, rows.iter().map(|row| row[k]).collect());
+        self.judge(&self.outputs().enumerate().map(column).collect::<Vec<_>>())
+    }
+
     /// Judges answers.
     #[must_use]
     pub fn judge(&self, answers: &[Numbers]) -> Report {
@@ -121,6 +156,21 @@ impl Case {
             }
         }
         report
+    }
+}
+
+/// The inputs of a case at one point, by name.
+pub struct Inputs(Vec<(&'static str, f64)>);
+
+impl Index<&str> for Inputs {
+    type Output = f64;
+
+    /// # Panics
+    /// If the case has no input of that name.
+    fn index(&self, name: &str) -> &f64 {
+        let known = || self.0.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map_or_else(|| panic!("the case has no input {name:?}; it has {:?}", known()), |(_, value)| value)
     }
 }
 

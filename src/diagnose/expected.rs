@@ -1,5 +1,7 @@
 //! What each array should hold, and how far rounding may have moved it.
 
+use std::f64::consts::FRAC_PI_2;
+
 use super::bounded::Bounded;
 use super::{Basis, Precision};
 use crate::fault::table::{Array, Kind, Named};
@@ -69,12 +71,17 @@ impl Convention {
     }
 }
 
-/// How far a β computed in working precision from a schedule's definition may lie from the real one.
-pub(crate) fn definition_error(named: &Named, beta: f64, factor: f64) -> f64 {
+/// How far the β of an index, computed in working precision from a schedule's definition, may lie from the real one.
+pub(crate) fn definition_error(named: &Named, index: usize, beta: f64, factor: f64) -> f64 {
     let u = Precision::F64.unit_roundoff() * factor;
     match named.kind {
-        // 1 − f(t)/f(t−1): each cosine is off by a few u near its value, their ratio by about 8 u.
-        Kind::Cosine => 16.0 * u,
+        // 1 − cos² b/cos² a: both angles are off by some 6 u of themselves, which near π/2 counts in the cosine.
+        Kind::Cosine => {
+            let angle = |t: usize| (t as f64 / named.steps as f64 + 0.008) / 1.008 * FRAC_PI_2;
+            let (a, b) = (angle(index), angle(index + 1));
+            let (near, far) = (6.0 * u * a * a.tan() * b.cos().powi(2), 6.0 * u * b * b.sin() * b.cos().abs());
+            2.0 * (near + far) / a.cos().powi(2) + 10.0 * u
+        }
         Kind::Linear | Kind::ScaledLinear | Kind::Sigmoid => {
             8.0 * u * (beta.abs() + named.end.abs().sqrt() * beta.sqrt())
         }

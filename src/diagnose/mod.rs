@@ -1,14 +1,11 @@
 //! Which mistake is it? Judges tables that other code computed and names the known fault that reproduces them.
 //!
 //! ```
-//! use alphabar::diagnose::{Numbers, Precision, Verdict, diagnose};
-//! use alphabar::fault::table::{Kind, Named};
+//! use alphabar::diagnose::{Numbers, diagnose, named};
 //!
 //! let mut betas = vec![0.0; 999];
 //! betas.push(0.999);
-//! let mine = [Numbers { name: "betas".into(), values: betas, precision: Precision::F64 }];
-//! let meant = Named { kind: Kind::Cosine, steps: 1000, start: 1e-4, end: 0.02 };
-//! let report = diagnose(&mine, Some(&meant));
+//! let report = diagnose(&[Numbers::f64("betas", betas)], named("cosine", 1000, None, None).as_ref());
 //! assert!(report.to_string().contains("integer division"));
 //! ```
 
@@ -50,7 +47,7 @@ impl Precision {
     }
 
     /// What numbers read from decimal text were computed in: f32 if every one of them is a number of that precision
-    /// or the shortest decimal of one.
+    /// or the shortest decimal of one, and some have the 7 digits that a computed number has.
     #[must_use]
     #[expect(clippy::float_cmp, reason = "a number either is representable or is not")]
     pub fn of_decimals(values: &[f64]) -> Self {
@@ -58,8 +55,9 @@ impl Precision {
             let near = v as f32;
             v.is_nan() || f64::from(near) == v || format!("{near}").parse::<f64>().is_ok_and(|shortest| shortest == v)
         };
-        let some = values.iter().any(|v| v.is_finite() && v.fract() != 0.0);
-        if some && values.len() > 2 && values.iter().all(single) { Self::F32 } else { Self::F64 }
+        let digits = |v: &f64| format!("{v:e}").bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
+        let computed = values.iter().any(|v| v.is_finite() && digits(v) >= 7);
+        if computed && values.len() > 2 && values.iter().all(single) { Self::F32 } else { Self::F64 }
     }
 
     /// `f32`, `f64`, `f16`.
@@ -84,6 +82,20 @@ pub struct Numbers {
     pub precision: Precision,
 }
 
+impl Numbers {
+    /// Computed in f64.
+    #[must_use]
+    pub fn f64(name: &str, values: Vec<f64>) -> Self {
+        Self { name: name.into(), values, precision: Precision::F64 }
+    }
+
+    /// Computed in f32.
+    #[must_use]
+    pub fn f32(name: &str, values: &[f32]) -> Self {
+        Self { name: name.into(), values: values.iter().map(|&v| v.into()).collect(), precision: Precision::F32 }
+    }
+}
+
 /// Judges arrays that belong together.
 ///
 /// With a schedule named, βs are judged against its definition; otherwise the schedule is recognised. Every other
@@ -93,25 +105,67 @@ pub struct Numbers {
 pub fn diagnose(arrays: &[Numbers], meant: Option<&Named>) -> Report {
     let known: Vec<(Array, &Numbers)> =
         arrays.iter().filter_map(|n| Array::from_name(&n.name).map(|array| (array, n))).collect();
-    let unknown = arrays.iter().filter(|n| Array::from_name(&n.name).is_none());
     let mut report = Report { findings: Vec::new(), notes: Vec::new() };
-    for numbers in unknown {
-        if numbers.name.to_ascii_lowercase().contains("timestep") {
-            report.findings.push(search::timesteps(numbers, meant));
-        } else {
-            report.notes.push(format!("{:?} is not an array this check knows; it was left out", numbers.name));
-        }
-    }
-    let Some(basis) = Basis::find(&known, meant, &mut report) else {
-        return report;
-    };
-    for (array, numbers) in &known {
-        if *array == Array::Betas {
-            continue;
-        }
-        report.findings.push(search::judge(*array, numbers, &basis));
+    let unknown = arrays.iter().filter(|n| Array::from_name(&n.name).is_none());
+    let (times, others): (Vec<&Numbers>, Vec<&Numbers>) = unknown.partition(|numbers| is_timesteps(&numbers.name));
+    report.findings.extend(times.into_iter().map(|numbers| search::timesteps(numbers, meant)));
+    report.notes.extend(left_out(&others));
+    for group in groups(&known) {
+        let Some(basis) = Basis::find(&group, meant, &mut report) else { continue };
+        let derived = group.iter().filter(|(array, _)| *array != Array::Betas);
+        report.findings.extend(derived.map(|(array, numbers)| search::judge(*array, numbers, &basis)));
+        report.notes.extend(exchanged(&group, &basis));
     }
     report
+}
+
+/// Notes on pairs of arrays of which each holds what belongs in the other.
+fn exchanged(group: &[(Array, &Numbers)], basis: &Basis) -> Vec<String> {
+    let wrong =
+        |(array, numbers): &&(Array, &Numbers)| *array != Array::Betas && !search::fits(*array, numbers, basis);
+    let wrong: Vec<&(Array, &Numbers)> = group.iter().filter(wrong).collect();
+    let pairs = wrong.iter().enumerate().flat_map(|(k, one)| wrong[k + 1..].iter().map(move |other| (one, other)));
+    pairs
+        .filter(|((a, one), (b, other))| search::fits(*a, other, basis) && search::fits(*b, one, basis))
+        .map(|((_, one), (_, other))| format!("{:?} and {:?} are exchanged", one.name, other.name))
+        .collect()
+}
+
+/// Arrays that belong together: those with the same path before the last dot, where that path has βs of its own (a
+/// checkpoint may hold a model and its moving average), and all others with the first.
+fn groups<'a>(known: &[(Array, &'a Numbers)]) -> Vec<Vec<(Array, &'a Numbers)>> {
+    let path = |numbers: &'a Numbers| numbers.name.rsplit_once('.').map_or("", |(path, _)| path);
+    let mut paths: Vec<&str> = Vec::new();
+    for (_, numbers) in known.iter().filter(|(array, _)| *array == Array::Betas) {
+        if !paths.contains(&path(numbers)) {
+            paths.push(path(numbers));
+        }
+    }
+    let mut groups = vec![Vec::new(); paths.len().max(1)];
+    for &(array, numbers) in known {
+        groups[paths.iter().position(|known| *known == path(numbers)).unwrap_or(0)].push((array, numbers));
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// True for `timesteps`, `ddim_timesteps` and the like; a layer such as `timestep_embedder.bias` is none.
+fn is_timesteps(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name).trim().to_ascii_lowercase();
+    last == "timestep" || last.ends_with("timesteps")
+}
+
+/// One note on all arrays that are not judged; a checkpoint has hundreds.
+fn left_out(others: &[&Numbers]) -> Option<String> {
+    const SHOWN: usize = 4;
+    let names: Vec<String> = others.iter().take(SHOWN).map(|numbers| format!("{:?}", numbers.name)).collect();
+    let names = names.join(", ");
+    match others.len() {
+        0 => None,
+        1 => Some(format!("{names} is not an array this check knows; it was left out")),
+        n if n <= SHOWN => Some(format!("{names} are not arrays this check knows; they were left out")),
+        n => Some(format!("{names} and {} more are not arrays this check knows; they were left out", n - SHOWN)),
+    }
 }
 
 /// The βs that the other arrays are judged by.
@@ -167,7 +221,8 @@ impl Basis {
     fn named(named: &Named) -> Self {
         let beta = recognise::betas_of(named);
         let mut basis = Self::of(beta, Some(*named), 0.0);
-        basis.beta_error = basis.chain.beta.iter().map(|&b| expected::definition_error(named, b, 1.0)).collect();
+        let error = |(i, &b): (usize, &f64)| expected::definition_error(named, i, b, 1.0);
+        basis.beta_error = basis.chain.beta.iter().enumerate().map(error).collect();
         basis
     }
 }

@@ -24,7 +24,9 @@ pub(crate) fn describe(
     let sentences = [
         swapped(got, array, chain, tol),
         shifted(got, right, tol),
-        constant(got, right, tol, |g, r| g / r).map(|k| format!("every entry is {k:.6} times what it should be")),
+        constant(got, right, tol, |g, r| g / r)
+            .filter(|&k| !close(k, 1.0, tol))
+            .map(|k| format!("every entry is {k:.6} times what it should be")),
         constant(got, right, tol, |g, r| g - r).map(|k| format!("every entry is what it should be plus {k:.6e}")),
         power(got, right, tol),
         same(got, right, tol, |r| 1.0 - r).then(|| "every entry is 1 minus what it should be".into()),
@@ -57,6 +59,7 @@ fn constant(got: &[f64], right: &[f64], tol: f64, f: impl Fn(f64, f64) -> f64) -
 fn power(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
     let exponent = constant(got, right, tol.max(1e-7), |g, r| g.ln() / r.ln())?;
     let words = match exponent {
+        e if close(e, 1.0, 1e-5) => return None,
         e if close(e, -1.0, 1e-6) => "every entry is the reciprocal of what it should be".to_owned(),
         e if close(e, 0.5, 1e-6) => "every entry is the square root of what it should be".to_owned(),
         e if close(e, 2.0, 1e-6) => "every entry is the square of what it should be".to_owned(),

@@ -33,7 +33,7 @@ pub struct Place {
 pub struct Finding {
     /// Its name in the file.
     pub name: String,
-    /// What it holds, in the papers' letters.
+    /// What it holds, in the papers' letters; empty if its index is not a time.
     pub symbol: &'static str,
     /// Right or wrong.
     pub verdict: Verdict,
@@ -109,7 +109,8 @@ impl fmt::Display for Finding {
             Verdict::Wrong => "WRONG",
             Verdict::Undecided => "not judged",
         };
-        write!(f, "{verdict:10} {} ({}, {} entries, {})", self.name, self.symbol, self.of, self.precision)?;
+        let symbol = if self.symbol.is_empty() { String::new() } else { format!("{}, ", self.symbol) };
+        write!(f, "{verdict:10} {} ({symbol}{} entries, {})", self.name, self.of, self.precision)?;
         if let Some(ulps) = self.ulps.filter(|_| self.verdict == Verdict::Right) {
             write!(f, ", at most {ulps:.3} ulp of f64 from the best double")?;
         }
@@ -121,8 +122,10 @@ impl fmt::Display for Finding {
             write!(f, "\n           {remark}")?;
         }
         if let (Some(first), Some(worst)) = (self.first, self.worst) {
-            let place =
-                |p: Place| format!("index {} (t = {}): {:e}, should be {:e}", p.index, p.index + 1, p.got, p.want);
+            let place = |p: Place| {
+                let time = if self.symbol.is_empty() { String::new() } else { format!(" (t = {})", p.index + 1) };
+                format!("index {}{time}: {:e}, should be {:e}", p.index, p.got, p.want)
+            };
             write!(f, "\n           {} of {} entries are off; first at {}", self.off, self.of, place(first))?;
             if worst.index != first.index {
                 write!(f, "\n           worst at {}", place(worst))?;

@@ -16,7 +16,8 @@ pub(crate) fn betas(numbers: &Numbers, meant: Option<&Named>) -> Finding {
         let best = betas_of(meant);
         let bound = best
             .iter()
-            .map(|&b| definition_error(meant, b, u_ratio) + numbers.precision.unit_roundoff() * 2.0 * b)
+            .enumerate()
+            .map(|(i, &b)| definition_error(meant, i, b, u_ratio) + numbers.precision.unit_roundoff() * 2.0 * b)
             .collect();
         let expected = Expected { convention: Convention::Only, best, bound };
         if compare(&mut finding, numbers, &expected) {
@@ -31,11 +32,11 @@ pub(crate) fn betas(numbers: &Numbers, meant: Option<&Named>) -> Finding {
         return finding;
     }
     let recognised = recognise(Array::Betas, numbers);
-    if let (Some(found), Some(meant)) = (recognised, meant) {
+    if let (Some(found), Some(meant)) = (recognised.filter(|found| Some(&found.named) != meant), meant) {
         finding.remarks.push(format!("the betas are {}, not {}", found.words(), words(meant)));
         return finding;
     }
-    if let Some(found) = recognised {
+    if let Some(found) = recognised.filter(|_| meant.is_none()) {
         let best = betas_of(&found.named);
         finding.ulps = Some(distance(&numbers.values, &best));
         finding.schedule = Some(found.named);
@@ -83,6 +84,12 @@ fn faulty_schedule(numbers: &Numbers, meant: Option<&Named>) -> Option<Fault> {
         }
     }
     best.map(|(_, fault)| fault)
+}
+
+/// True if the numbers are a right reading of the array.
+pub(crate) fn fits(array: Array, numbers: &Numbers, basis: &Basis) -> bool {
+    let mut finding = Finding::new(numbers, array.symbol(), Verdict::Wrong);
+    readings(array, basis, numbers.precision).iter().any(|expected| compare(&mut finding, numbers, expected))
 }
 
 /// Judges any array but the βs.
@@ -265,7 +272,7 @@ fn ordinary(array: Array, c: &Chain, i: usize) -> f64 {
 /// Judges a list of timesteps: the network's 0-based ones, falling, by a known spacing.
 pub(crate) fn timesteps(numbers: &Numbers, meant: Option<&Named>) -> Finding {
     use crate::plan::Spacing;
-    let mut finding = Finding::new(numbers, "timesteps", Verdict::Wrong);
+    let mut finding = Finding::new(numbers, "", Verdict::Wrong);
     let values = &numbers.values;
     if let Some(index) = values.iter().position(|v| !(v.is_finite() && *v >= 0.0)) {
         let place = Place { index, got: values[index], want: f64::NAN };

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod diffusers;
+mod oracle;
 mod outputs;
 mod plans;
 mod program;

@@ -188,6 +188,39 @@ fn another_schedule_than_the_one_named_is_recognised() {
 }
 
 #[test]
+fn the_cosine_schedule_as_everybody_writes_it_is_right() {
+    let curves: [fn(f64) -> f64; 3] = [
+        |u| ((u + 0.008) / 1.008 * std::f64::consts::PI / 2.0).cos().powi(2),
+        |u| ((u + 0.008) / (1.0 + 0.008) * std::f64::consts::FRAC_PI_2).cos().powi(2),
+        |u| (((u + 0.008) / 1.008) * std::f64::consts::PI * 0.5).cos().powi(2) / 0.999_845_3,
+    ];
+    for (steps, curve) in [10, 100, 1000, 4000].into_iter().flat_map(|steps| curves.map(|curve| (steps, curve))) {
+        let f = |t: usize| curve(t as f64 / steps as f64);
+        let mine = (0..steps).map(|t| (1.0 - f(t + 1) / f(t)).min(0.999)).collect();
+        let report = diagnose(&[numbers("betas", mine)], Some(&named(Kind::Cosine, steps)));
+        assert!(report.is_right(), "T = {steps}: {report}");
+    }
+}
+
+#[test]
+fn digits_lost_on_the_right_curve_are_not_called_another_curve() {
+    let mine = betas(&named(Kind::Cosine, 1000)).iter().map(|&b| f64::from(b as f32)).collect();
+    let report = diagnose(&[numbers("betas", mine)], Some(&named(Kind::Cosine, 1000)));
+    assert!(!report.is_right());
+    assert!(report.to_string().contains("agrees to about 7 digits"), "{report}");
+}
+
+#[test]
+fn layers_of_a_network_are_not_taken_for_timesteps() {
+    let mut arrays = vec![numbers("model.betas", betas(&named(Kind::Linear, 1000)))];
+    arrays.extend((0..200).map(|k| numbers(&format!("model.timestep_embedder.{k}.bias"), vec![0.5, -0.5, 0.25])));
+    let report = diagnose(&arrays, None);
+    assert!(report.is_right(), "{report}");
+    assert_eq!(report.notes.len(), 1, "{report}");
+    assert!(report.notes[0].contains("and 196 more"), "{report}");
+}
+
+#[test]
 fn nan_and_betas_outside_the_range_are_findings() {
     let mut beta = betas(&named(Kind::Linear, 1000));
     beta[7] = f64::NAN;

@@ -12,6 +12,7 @@ use crate::schedule::{Schedule, Timestep, Transition};
 
 use super::{Mismatch, Outcome, Tol, Trial};
 
+#[cfg(feature = "verify")]
 pub(crate) use reverse::divergences;
 pub use reverse::{information_is_the_difference, mixture_reverses, reverse_composes, reverse_equals_bayes};
 

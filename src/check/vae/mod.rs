@@ -15,10 +15,13 @@ use crate::gaussian::Gaussian;
 use crate::vae::{EncoderGradient, FactorModel};
 
 pub use hierarchy::{hierarchy_bound_is_the_mean_log_weight, log_joint_is_the_joint_density};
+#[cfg(feature = "verify")]
 pub(crate) use hierarchy::{joint_log_density, mean_log_weight};
+#[cfg(feature = "verify")]
 pub(crate) use importance::mean_weighted_bound;
 pub use importance::weighted_bounds_rise;
 pub use likelihood::{cross_entropy_is_entropy_plus_divergence, likelihood_is_highest_at, nll_is_lowest_at};
+#[cfg(feature = "verify")]
 pub(crate) use likelihood::{golden_minimum, surprise};
 
 /// The evidence is the joint integrated over the latents.

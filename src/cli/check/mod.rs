@@ -108,6 +108,12 @@ fn config(path: &std::path::Path) -> Outcome<Named> {
         None | Some(Value::Null) => Ok(default),
         Some(found) => found.as_f64().ok_or_else(|| bad(format!("{key} is {found}; expected a number"))),
     };
+    if value.get("trained_betas").is_some_and(|betas| !betas.is_null()) {
+        return Err(bad("trained_betas are given; there is no curve to compare with: leave --scheduler out".into()));
+    }
+    if value.get("rescale_betas_zero_snr").and_then(Value::as_bool).unwrap_or(false) {
+        return Err(bad("rescale_betas_zero_snr moves the betas off the curve: leave --scheduler out".into()));
+    }
     let schedule = value.get("beta_schedule").and_then(Value::as_str).unwrap_or("linear");
     let kind = Kind::from_name(schedule).ok_or_else(|| bad(format!("beta_schedule {schedule:?} is not known")))?;
     let steps = number("num_train_timesteps", 1000.0)? as usize;

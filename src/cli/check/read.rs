@@ -1,6 +1,7 @@
 //! Arrays from the files that diffusion code writes: CSV, JSON, npz, npy, safetensors.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use ndarray::{ArrayD, OwnedRepr};
@@ -9,8 +10,9 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::diagnose::{Numbers, Precision};
+use crate::fault::table::Array;
 
-/// Every one-dimensional array of floats in a file.
+/// Every list of numbers in a file; arrays whose other axes are 1 long count as lists.
 ///
 /// # Errors
 /// Exit 2 if the file cannot be read as what its extension says, or holds no array of numbers.
@@ -67,7 +69,7 @@ fn csv(path: &Path) -> Outcome<Vec<Numbers>> {
     Ok(names.into_iter().zip(columns).map(numbers).filter(|n| !n.values.is_empty() && !index(n)).collect())
 }
 
-/// A JSON object of arrays; NaN and Infinity as Python writes them are read as numbers.
+/// A JSON object of arrays, or of objects of them; NaN and Infinity as Python writes them are read as numbers.
 fn json(path: &Path) -> Outcome<Vec<Numbers>> {
     use serde_json::Value;
     let text = fs::read_to_string(path).map_err(|error| unreadable(path, "JSON", &error))?;
@@ -92,14 +94,25 @@ fn json(path: &Path) -> Outcome<Vec<Numbers>> {
         Value::Null => Some(f64::NAN),
         _ => None,
     };
-    let array = |(name, value): (String, Value)| {
-        let Value::Array(list) = value else { return None };
-        let values: Option<Vec<f64>> = list.iter().map(number).collect();
-        let values = values.filter(|values| !values.is_empty())?;
-        let precision = Precision::of_decimals(&values);
-        Some(Numbers { name, values, precision })
-    };
-    Ok(object.into_iter().filter_map(array).collect())
+    let mut all = Vec::new();
+    let mut open: Vec<(String, Value)> = object.into_iter().rev().collect();
+    while let Some((name, value)) = open.pop() {
+        match value {
+            Value::Object(inner) => open.extend(inner.into_iter().rev().map(|(key, v)| (format!("{name}.{key}"), v))),
+            Value::Array(list) if !list.is_empty() => match list.iter().map(number).collect::<Option<Vec<f64>>>() {
+                Some(values) => {
+                    let precision = Precision::of_decimals(&values);
+                    all.push(Numbers { name, values, precision });
+                }
+                None if Array::from_name(&name).is_some() => {
+                    return Err(unreadable(path, "JSON", &format!("{name:?} is not a list of numbers alone")));
+                }
+                None => {}
+            },
+            _ => {}
+        }
+    }
+    Ok(all)
 }
 
 /// Puts the bare words NaN, Infinity and -Infinity, which Python's json writes, into quotes.
@@ -113,18 +126,28 @@ fn npz(path: &Path) -> Outcome<Vec<Numbers>> {
     let mut reader = NpzReader::new(file).map_err(|error| bad(&error))?;
     let mut all = Vec::new();
     for name in reader.names().map_err(|error| bad(&error))? {
-        if let Some((values, precision)) = entry(&mut reader, &name) {
-            all.push(Numbers { name, values, precision });
+        match entry(&mut reader, &name).or_else(|| half_entry(path, &name)) {
+            Some((values, precision)) => all.push(Numbers { name, values, precision }),
+            None if Array::from_name(&name).is_some() => {
+                let what = "with one axis longer than 1, in f64, f32, f16, i64 or i32";
+                return Err(bad(&format!("{name:?} is not an array {what}")));
+            }
+            None => {}
         }
     }
     Ok(all)
 }
 
-/// One array of an npz, if it is one-dimensional and of a numeric type.
+/// True if at most one axis is longer than 1, as in a buffer of shape (T, 1, 1, 1); a scalar is no table.
+fn is_list(shape: &[usize]) -> bool {
+    !shape.is_empty() && shape.iter().filter(|&&n| n != 1).count() <= 1
+}
+
+/// One array of an npz, if it is a list and of a numeric type.
 fn entry(reader: &mut NpzReader<fs::File>, name: &str) -> Option<(Vec<f64>, Precision)> {
     fn flat<A: ReadableElement + Copy>(reader: &mut NpzReader<fs::File>, name: &str) -> Option<Vec<A>> {
         let array: ArrayD<A> = reader.by_name::<OwnedRepr<A>, _>(name).ok()?;
-        (array.ndim() == 1).then(|| array.iter().copied().collect())
+        is_list(array.shape()).then(|| array.iter().copied().collect())
     }
     if let Some(values) = flat::<f64>(reader, name) {
         return Some((values, Precision::F64));
@@ -137,13 +160,31 @@ fn entry(reader: &mut NpzReader<fs::File>, name: &str) -> Option<(Vec<f64>, Prec
     whole.map(|values| (values, Precision::F64))
 }
 
+/// An f16 array of an npz.
+fn half_entry(path: &Path, name: &str) -> Option<(Vec<f64>, Precision)> {
+    let mut archive = zip::ZipArchive::new(fs::File::open(path).ok()?).ok()?;
+    let mut bytes = Vec::new();
+    archive.by_name(&format!("{name}.npy")).ok()?.read_to_end(&mut bytes).ok()?;
+    let size = if *bytes.get(6)? == 1 { 10 + usize::from(u16::from_le_bytes([bytes[8], *bytes.get(9)?])) } else { 0 };
+    let (header, data) = bytes.split_at_checked(size)?;
+    let header = String::from_utf8_lossy(header);
+    let (_, shape) = header.split_once("'shape': (")?;
+    let shape: Vec<usize> = shape.split(')').next()?.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+    let fits = header.contains("'<f2'") && is_list(&shape) && shape.iter().product::<usize>() * 2 == data.len();
+    fits.then(|| (chunks(data, |b| half::f16::from_le_bytes(b).to_f64()), Precision::F16))
+}
+
 fn safetensors(path: &Path) -> Outcome<Vec<Numbers>> {
     let bad = |error: &dyn std::fmt::Display| unreadable(path, "safetensors", error);
     let bytes = fs::read(path).map_err(|error| bad(&error))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(&error))?;
     let mut all = Vec::new();
     for (name, view) in tensors.tensors() {
-        if view.shape().len() != 1 {
+        let known = Array::from_name(&name).is_some();
+        if !is_list(view.shape()) {
+            if known {
+                return Err(bad(&format!("{name:?} has shape {:?}, not one axis longer than 1", view.shape())));
+            }
             continue;
         }
         let data = view.data();
@@ -153,6 +194,7 @@ fn safetensors(path: &Path) -> Outcome<Vec<Numbers>> {
             Dtype::F16 => (chunks(data, |b| half::f16::from_le_bytes(b).to_f64()), Precision::F16),
             Dtype::I64 => (chunks(data, |b| i64::from_le_bytes(b) as f64), Precision::F64),
             Dtype::I32 => (chunks(data, |b| f64::from(i32::from_le_bytes(b))), Precision::F64),
+            other if known => return Err(bad(&format!("{name:?} holds {other:?}; expected F64, F32 or F16"))),
             _ => continue,
         };
         all.push(Numbers { name, values, precision });
