@@ -313,9 +313,8 @@ impl Args {
     /// True where a clipped x̂₀ and the network's own ε would be two different directions at every step: guidance
     /// carries x̂₀ far out of the range, and the samples are lost (on the MNIST fixture at scale 2, 23 % of the
     /// labels are drawn with the network's ε and all with the other).
-    #[expect(clippy::float_cmp, reason = "exactly 1 is no guidance")]
     fn steps_off_the_clip(&self, recipe: &Recipe) -> bool {
-        let guided = self.guidance.is_some_and(|scale| scale != 1.0);
+        let guided = self.guidance.is_some_and(|scale| !(0.0..=1.0).contains(&scale));
         let clipped = recipe.scheduler.clip != Clip::None;
         guided && clipped && recipe.sampler == SamplerKind::Ddim && self.recipe.clipped_epsilon.is_none()
     }
