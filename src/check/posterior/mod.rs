@@ -115,6 +115,7 @@ pub(crate) fn precision_addition(beta: f64, prior: Moments, xt: f64) -> Moments 
     Moments { mean: var * ((1.0 - beta).sqrt() * xt / beta + prior.mean / prior.var), var }
 }
 
+// ANCHOR: equals_bayes
 /// Mean and variance equal Bayes' rule in information form, from the βs alone.
 ///
 /// ```text
@@ -155,6 +156,7 @@ pub fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) ->
     trial.close("posterior mean", got.mean, from_xt + from_x0, tol, place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: equals_bayes
 
 /// The logarithm of the posterior variance is that of Bayes' rule; at t = 1, where it is −∞, it is ln β̃_2 or ln of the floor.
 ///
