@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn the_ends_of_the_range() {
         let ln = |x| Logarithm::table().of(Dd::new(x));
-        assert_eq!(ln(0.0), f64::NEG_INFINITY);
-        assert_eq!(ln(f64::INFINITY), f64::INFINITY);
-        assert_eq!(ln(1.0), 0.0);
+        for (x, want) in [(0.0, f64::NEG_INFINITY), (f64::INFINITY, f64::INFINITY), (1.0, 0.0)] {
+            assert_eq!(ln(x).to_bits(), f64::to_bits(want), "{x}");
+        }
         for x in [5e-324f64, 1e-310, 1e307] {
             assert!((ln(x) / x.ln() - 1.0).abs() < 1e-15, "{x}");
         }

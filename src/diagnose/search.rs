@@ -68,10 +68,10 @@ fn known_faults(array: Array, numbers: &Numbers, basis: &Basis, readings: &[Expe
         return vec![fault];
     }
     // A fault upstream: the schedule wrong, or ᾱ, carried into this array.
-    if let Some((other, fault)) = basis.meant.as_ref().map(super::Meant::other_rescaling) {
-        if fits(array, numbers, &Basis::meant(&other)) {
-            return vec![fault];
-        }
+    if let Some((other, fault)) = basis.meant.as_ref().map(super::Meant::other_rescaling)
+        && fits(array, numbers, &Basis::meant(&other))
+    {
+        return vec![fault];
     }
     let mut upstream: Vec<(Fault, Chain)> = Vec::new();
     for known in ARRAY_FAULTS.iter().filter(|known| known.array == Array::AlphasCumprod && array != known.array) {

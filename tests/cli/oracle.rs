@@ -400,10 +400,8 @@ fn a_configuration_with_zero_terminal_snr_is_judged_by_the_rescaled_chain() {
     wrong(&place, "check linear.csv --scheduler zero.json", &["`zero_snr_not_rescaled`", "was not rescaled"]);
     wrong(&place, "check zero.csv --scheduler plain.json", &["`zero_snr_rescaled_unasked`", "index 999"]);
     let given: Vec<String> = linear(50).iter().map(f64::to_string).collect();
-    place.write(
-        "both.json",
-        &format!(r#"{{"trained_betas": [{}], "rescale_betas_zero_snr": true}}"#, given.join(",")),
-    );
+    place
+        .write("both.json", format!(r#"{{"trained_betas": [{}], "rescale_betas_zero_snr": true}}"#, given.join(",")));
     csv(&place, "short.csv", &[("betas", &rescaled(&linear(50)))]);
     right(&place, "check short.csv --scheduler both.json", &["given, rescaled to zero terminal SNR, as named"]);
 }
