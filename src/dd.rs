@@ -1,9 +1,13 @@
 //! Double-double arithmetic: an unevaluated sum of two f64, about 106 bits.
 //!
 //! Used where a table must be the nearest double and plain f64 loses digits (`1 − ᾱ`, cumulative products).
-//! The four operations and the square root are built on error-free transformations (Dekker 1971; Knuth 1969,
-//! TAOCP vol. 2, 4.2.2; `mul_add` for the product error) and are exact enough that rounding to f64 is within
-//! 0.5 ulp plus 2⁻⁴⁰ for the chain lengths used here.
+//! The four operations and the square root are built on error-free transformations (Knuth 1969, TAOCP vol. 2, 4.2.2;
+//! Dekker 1971 for the product's error, since without the target's own fused multiply-add `mul_add` is a call) and are
+//! exact enough that rounding to f64 is within 0.5 ulp plus 2⁻⁴⁰ for the chain lengths used here.
+
+mod logarithm;
+
+pub(crate) use logarithm::Logarithm;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -27,7 +31,20 @@ fn quick_two_sum(a: f64, b: f64) -> Dd {
 
 fn two_prod(a: f64, b: f64) -> Dd {
     let hi = a * b;
-    Dd { hi, lo: a.mul_add(b, -hi) }
+    if cfg!(target_feature = "fma") {
+        return Dd { hi, lo: a.mul_add(b, -hi) };
+    }
+    let ((a_hi, a_lo), (b_hi, b_lo)) = (halves(a), halves(b));
+    let lo = a_lo * b_lo - (((hi - a_hi * b_hi) - a_lo * b_hi) - a_hi * b_lo);
+    // Numbers above 2⁹⁹⁶ overflow where they are halved.
+    Dd { hi, lo: if lo.is_nan() { a.mul_add(b, -hi) } else { lo } }
+}
+
+/// The upper 26 bits and the signed rest (Veltkamp).
+fn halves(x: f64) -> (f64, f64) {
+    let scaled = 134_217_729.0 * x;
+    let hi = scaled - (scaled - x);
+    (hi, x - hi)
 }
 
 impl Dd {
@@ -48,8 +65,30 @@ impl Dd {
             return Self::ZERO;
         }
         let root = self.hi.sqrt();
-        let residual = self - two_prod(root, root);
-        quick_two_sum(root, residual.hi / (2.0 * root))
+        let square = two_prod(root, root);
+        let residual = ((self.hi - square.hi) - square.lo) + self.lo;
+        quick_two_sum(root, residual / (2.0 * root))
+    }
+}
+
+/// A divisor of several numbers: one division, then a product for each.
+#[derive(Clone, Copy)]
+pub(crate) struct Divisor {
+    value: Dd,
+    reciprocal: Dd,
+}
+
+impl Divisor {
+    pub(crate) fn new(value: Dd) -> Self {
+        let near = 1.0 / value.hi;
+        let product = two_prod(near, value.hi);
+        let missing = ((1.0 - product.hi) - product.lo) - near * value.lo;
+        Self { value, reciprocal: quick_two_sum(near, near * missing) }
+    }
+
+    /// x/value as [`Dd`] divides, which is also the way where the reciprocal or x leaves the range of the products.
+    pub(crate) fn of(self, x: Dd) -> Dd {
+        if self.reciprocal.hi < 1e280 && x.hi < 1e280 { x * self.reciprocal } else { x / self.value }
     }
 }
 
@@ -60,7 +99,7 @@ impl Dd {
     const LN_2: Self = Self { hi: std::f64::consts::LN_2, lo: 2.319_046_813_846_299_6e-17 };
 
     /// Times a power of two, which is exact.
-    fn scaled(self, factor: f64) -> Self {
+    pub(crate) fn scaled(self, factor: f64) -> Self {
         Self { hi: self.hi * factor, lo: self.lo * factor }
     }
 

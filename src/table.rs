@@ -1,7 +1,7 @@
 //! Schedule tables that are the best doubles there are, and the ordinary formulas in f32 and f64 to compare with.
 
-use crate::dd::{Dd, twice_product_minus_one};
-use crate::schedule::{Schedule, Timestep};
+use crate::dd::{Dd, Divisor, Logarithm, twice_product_minus_one};
+use crate::schedule::Schedule;
 
 /// One column of a schedule table; row t − 1 belongs to time t.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,12 +91,12 @@ impl Table {
     /// Every column in double-double from the βs as stored, rounded once.
     ///
     /// Accuracy: within 1 ulp of the exact value at every index; measured 0.501 ulp at worst over linear,
-    /// scaled_linear, cosine, sigmoid, const and jsd at T = 10, 100, 1000, 4000. Where a value is 0/0 or 1/0 in the reals (jsd's last row, β̃_1) it is the limit:
-    /// 0 or ±∞.
+    /// scaled_linear, cosine, sigmoid, const and jsd at T = 10, 100, 1000, 4000. Where a value is 0/0 or 1/0 in the
+    /// reals (jsd's last row, β̃_1) it is the limit: 0 or ±∞.
     #[must_use]
     pub fn new(schedule: &Schedule) -> Self {
-        let row = |t: Timestep| best_row(schedule, t);
-        Self::from_rows(schedule.timesteps().map(row))
+        let mut walk = Walk::new(schedule);
+        Self::from_rows((0..schedule.len()).map(|i| walk.row(i + 1)))
     }
 
     /// Every column by the ordinary formulas (cumulative product, `1 − ᾱ` by subtraction) in one precision.
@@ -134,45 +134,62 @@ impl Table {
     }
 }
 
-fn best_row(schedule: &Schedule, t: Timestep) -> [f64; 15] {
-    let (now, before) = (t.get(), t.get() - 1);
-    let beta = Dd::new(schedule.beta(t));
-    let alpha = Dd::ONE - beta;
-    let (bar, bar_before) = (schedule.alpha_bar[now], schedule.alpha_bar[before]);
-    let (rest, rest_before) = (schedule.one_minus[now], schedule.one_minus[before]);
-    let kept = rest_before / rest;
-    let snr = bar / rest;
-    let beta_tilde = kept * beta;
-    let two = Dd::new(2.0);
-    let weight = beta / (two * alpha * rest);
-    let weight_tilde = if before == 0 { Dd::new(f64::INFINITY) } else { beta / (two * alpha * rest_before) };
-    [
-        beta,
-        alpha,
-        alpha.sqrt(),
-        bar,
-        rest,
-        bar.sqrt(),
-        rest.sqrt(),
-        snr,
-        log_snr(schedule, now, snr),
-        beta_tilde,
-        beta_tilde.ln(),
-        bar_before.sqrt() * beta / rest,
-        alpha.sqrt() * kept,
-        weight,
-        weight_tilde,
-    ]
-    .map(Dd::round)
+/// The chain from step to step, with what a row shares with the next.
+struct Walk<'a> {
+    schedule: &'a Schedule,
+    logarithm: &'static Logarithm,
+    /// √ᾱ_{t−1}.
+    root_before: Dd,
+    /// 1 − ᾱ_{t−1}.
+    rest_before: Divisor,
 }
 
-/// ln SNR; where SNR is within 10⁻⁹ of 1, `2δ(1 + δ²/3)` with δ = 2ᾱ − 1 from a longer product.
-fn log_snr(schedule: &Schedule, t: usize, snr: Dd) -> Dd {
-    if (snr - Dd::ONE).round().abs() > 1e-9 {
-        return snr.ln();
+impl<'a> Walk<'a> {
+    fn new(schedule: &'a Schedule) -> Self {
+        let (root_before, rest_before) = (Dd::ONE, Divisor::new(Dd::ZERO));
+        Self { schedule, logarithm: Logarithm::table(), root_before, rest_before }
     }
-    let delta = twice_product_minus_one(&schedule.betas().as_slice()[..t]);
-    delta * Dd::new(2.0) * (Dd::ONE + delta * delta / Dd::new(3.0))
+
+    /// Row t, after row t − 1.
+    fn row(&mut self, t: usize) -> [f64; 15] {
+        let Schedule { alpha_bar, one_minus, .. } = self.schedule;
+        let beta = Dd::new(self.schedule.betas().as_slice()[t - 1]);
+        let alpha = Dd::ONE - beta;
+        let (bar, rest) = (alpha_bar[t], one_minus[t]);
+        let (root_alpha, root, over_rest) = (alpha.sqrt(), bar.sqrt(), Divisor::new(rest));
+        let kept = over_rest.of(one_minus[t - 1]);
+        let snr = over_rest.of(bar);
+        let beta_tilde = kept * beta;
+        let (beta_share, over_alpha) = (over_rest.of(beta), Divisor::new(alpha.scaled(2.0)));
+        let row = [
+            beta.round(),
+            alpha.round(),
+            root_alpha.round(),
+            bar.round(),
+            rest.round(),
+            root.round(),
+            rest.sqrt().round(),
+            snr.round(),
+            self.log_snr(t, snr),
+            beta_tilde.round(),
+            self.logarithm.of(beta_tilde),
+            (self.root_before * beta_share).round(),
+            (root_alpha * kept).round(),
+            over_alpha.of(beta_share).round(),
+            over_alpha.of(self.rest_before.of(beta)).round(),
+        ];
+        (self.root_before, self.rest_before) = (root, over_rest);
+        row
+    }
+
+    /// ln SNR; where ᾱ is within 10⁻⁹ of ½, `2δ(1 + δ²/3)` with δ = 2ᾱ − 1 from a longer product.
+    fn log_snr(&self, t: usize, snr: Dd) -> f64 {
+        if (self.schedule.alpha_bar[t].round() - 0.5).abs() > 1e-9 {
+            return self.logarithm.of(snr);
+        }
+        let delta = twice_product_minus_one(&self.schedule.betas().as_slice()[..t]);
+        (delta * Dd::new(2.0) * (Dd::ONE + delta * delta / Dd::new(3.0))).round()
+    }
 }
 
 /// A precision in which the ordinary formulas can be evaluated.
@@ -231,4 +248,22 @@ pub fn ulps(got: f64, want: f64) -> f64 {
     let next = f64::from_bits(want.abs().to_bits() + 1);
     let distance = (got - want).abs() / (next - want.abs());
     if distance.is_nan() { f64::INFINITY } else { distance }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Column, Table};
+    use crate::schedule::{Betas, Schedule};
+
+    /// What the columns tend to where a divisor or a product leaves the range of f64.
+    #[test]
+    fn tables_of_extreme_schedules_hold_no_nan() {
+        for betas in [vec![5e-324, 1e-310, 0.5], vec![1e-300, 1e-200, 1.0], vec![1.0], vec![0.5; 3000]] {
+            let table = Table::new(&Schedule::new(Betas::new(betas.clone()).unwrap()));
+            for column in Column::ALL {
+                assert!(table.column(column).iter().all(|v| !v.is_nan()), "{} of {:?}", column.name(), &betas[..1]);
+            }
+            assert!((table.column(Column::MeanX0)[0] - 1.0).abs() < 1e-15, "{:?}", &betas[..1]);
+        }
+    }
 }

@@ -1,10 +1,8 @@
 //! What each array should hold, and how far rounding may have moved it.
 
-use std::f64::consts::FRAC_PI_2;
-
 use super::bounded::Bounded;
-use super::{Basis, Precision};
-use crate::fault::table::{Array, Kind, Named};
+use super::{Basis, Meant, Precision};
+use crate::fault::table::Array;
 use crate::table::{Column, Table};
 
 /// One accepted reading of an array.
@@ -47,6 +45,8 @@ pub enum Convention {
     WeightBoundBetaTilde,
     /// σ in falling order with a final 0, as samplers hold it.
     SigmasForSampling,
+    /// ᾱ_T = 2⁻²⁴ where a rescaled chain ends in 0.
+    TerminalFloor,
 }
 
 impl Convention {
@@ -67,36 +67,58 @@ impl Convention {
             Self::WeightBoundBeta => "weight of the bound at σ² = β",
             Self::WeightBoundBetaTilde => "weight of the bound at σ² = β̃",
             Self::SigmasForSampling => "falling, with a final 0",
+            Self::TerminalFloor => "last ᾱ 2⁻²⁴ where the chain ends in 0",
         }
     }
 }
 
-/// How far the β of an index, computed in working precision from a schedule's definition, may lie from the real one.
-pub(crate) fn definition_error(named: &Named, index: usize, beta: f64, factor: f64) -> f64 {
-    let u = Precision::F64.unit_roundoff() * factor;
-    match named.kind {
-        // 1 − cos² b/cos² a: both angles are off by some 6 u of themselves, which near π/2 counts in the cosine.
-        Kind::Cosine => {
-            let angle = |t: usize| (t as f64 / named.steps as f64 + 0.008) / 1.008 * FRAC_PI_2;
-            let (a, b) = (angle(index), angle(index + 1));
-            let (near, far) = (6.0 * u * a * a.tan() * b.cos().powi(2), 6.0 * u * b * b.sin() * b.cos().abs());
-            2.0 * (near + far) / a.cos().powi(2) + 10.0 * u
-        }
-        Kind::Linear | Kind::ScaledLinear | Kind::Sigmoid => {
-            8.0 * u * (beta.abs() + named.end.abs().sqrt() * beta.sqrt())
-        }
-        Kind::Constant | Kind::Jsd => 2.0 * u * beta.abs(),
+/// How somebody's numbers came about: each operation rounded in one precision, the results stored in another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arithmetic {
+    computed: f64,
+    stored: f64,
+    /// Half the smallest positive number of the storage.
+    least: f64,
+}
+
+impl Arithmetic {
+    /// Computed in the precision it is stored in, but in f32 where that is f16.
+    pub(crate) fn stored_in(precision: Precision) -> Self {
+        Self { computed: precision.max(Precision::F32).unit_roundoff(), ..Self::throughout(precision) }
+    }
+
+    /// Computed in the precision it is stored in.
+    pub(crate) fn throughout(precision: Precision) -> Self {
+        let least = match precision {
+            Precision::F16 => 2f64.powi(-25),
+            Precision::F32 => 2f64.powi(-150),
+            Precision::F64 => 0.0,
+        };
+        Self { computed: precision.unit_roundoff(), stored: precision.unit_roundoff(), least }
+    }
+
+    fn bound(self, value: Bounded) -> f64 {
+        2.0 * value.e + 2.0 * self.stored * value.v.abs() + self.least
     }
 }
 
-/// Every accepted reading of an array from the βs in hand, evaluated in one precision.
-pub(crate) fn readings(array: Array, basis: &Basis, precision: Precision) -> Vec<Expected> {
-    let u = precision.unit_roundoff();
+/// The βs of what was meant, computed from the definition.
+pub(crate) fn definition(meant: &Meant, precision: Precision) -> Expected {
+    let best = meant.values();
+    let Arithmetic { computed, stored, least } = Arithmetic::stored_in(precision);
+    let errors = meant.errors(computed);
+    let bound = errors.iter().zip(&best).map(|(error, beta)| error + 2.0 * stored * beta + least).collect();
+    Expected { convention: Convention::Only, best, bound }
+}
+
+/// Every accepted reading of an array from the βs in hand.
+pub(crate) fn readings(array: Array, basis: &Basis, arithmetic: Arithmetic) -> Vec<Expected> {
+    let u = arithmetic.stored;
     let steps = basis.chain.steps();
     let table = basis.schedule.as_ref().map(Table::new);
-    let rows = rows(basis, u);
+    let rows = rows(basis, arithmetic);
     let column = |column: Column, bounded: fn(&Row) -> Bounded| {
-        let bound = rows.iter().map(|row| bounded(row).e * 2.0 + 2.0 * u * bounded(row).v.abs()).collect();
+        let bound = rows.iter().map(|row| arithmetic.bound(bounded(row))).collect();
         let best = match &table {
             Some(table) => table.column(column).to_vec(),
             None => rows.iter().map(|row| bounded(row).v).collect(),
@@ -104,13 +126,17 @@ pub(crate) fn readings(array: Array, basis: &Basis, precision: Precision) -> Vec
         Expected { convention: Convention::Only, best, bound }
     };
     let derived = |f: fn(&Row) -> Bounded, convention: Convention| {
-        let bound = rows.iter().map(|row| f(row).e * 2.0 + 2.0 * u * f(row).v.abs()).collect();
+        let bound = rows.iter().map(|row| arithmetic.bound(f(row))).collect();
         Expected { convention, best: rows.iter().map(|row| f(row).v).collect(), bound }
     };
     match array {
         Array::Betas => vec![column(Column::Beta, |r| r.beta)],
         Array::Alphas => vec![column(Column::Alpha, |r| r.alpha)],
-        Array::AlphasCumprod => vec![column(Column::AlphaBar, |r| r.bar)],
+        Array::AlphasCumprod => {
+            let plain = column(Column::AlphaBar, |r| r.bar);
+            let floor = terminal_floor(&plain, 0.0, TERMINAL_ALPHA_BAR);
+            std::iter::once(plain).chain(floor).collect()
+        }
         Array::AlphasCumprodPrev => vec![derived(|r| r.before, Convention::Only)],
         Array::SqrtAlphasCumprod => vec![column(Column::SqrtAlphaBar, |r| r.bar.sqrt())],
         Array::SqrtOneMinusAlphasCumprod => vec![column(Column::SqrtOneMinusAlphaBar, |r| r.bar.one_minus().sqrt())],
@@ -148,9 +174,22 @@ pub(crate) fn readings(array: Array, basis: &Basis, precision: Precision) -> Vec
                 best: fall(&plain.best, 0.0),
                 bound: fall(&plain.bound, 0.0),
             };
-            vec![plain, falling]
+            let floor = terminal_floor(&plain, f64::INFINITY, (1.0 / TERMINAL_ALPHA_BAR - 1.0).sqrt());
+            [plain, falling].into_iter().chain(floor).collect()
         }
     }
+}
+
+/// What several schedulers of diffusers put for ᾱ_T = 0, so that σ_T is finite.
+const TERMINAL_ALPHA_BAR: f64 = 1.0 / 16_777_216.0;
+
+/// The reading with another last entry, where that is the limit at ᾱ = 0.
+#[expect(clippy::float_cmp, reason = "limits are exact")]
+fn terminal_floor(plain: &Expected, limit: f64, value: f64) -> Option<Expected> {
+    let last = plain.best.len().checked_sub(1).filter(|&last| plain.best[last] == limit)?;
+    let mut floor = Expected { convention: Convention::TerminalFloor, ..plain.clone() };
+    (floor.best[last], floor.bound[last]) = (value, 1e-3 * value);
+    Some(floor)
 }
 
 fn weights(derived: &dyn Fn(fn(&Row) -> Bounded, Convention) -> Expected, steps: usize) -> Vec<Expected> {
@@ -202,11 +241,11 @@ impl Row {
     }
 }
 
-fn rows(basis: &Basis, u: f64) -> Vec<Row> {
+fn rows(basis: &Basis, Arithmetic { computed: u, stored, .. }: Arithmetic) -> Vec<Row> {
     let mut before = Bounded::new(1.0, 0.0, u);
     let scale = u / Precision::F64.unit_roundoff();
     let entry = |(&beta, &error): (&f64, &f64)| {
-        let beta = Bounded::new(beta, (error * scale).max(u * beta.abs()), u);
+        let beta = Bounded::new(beta, (error * scale).max(stored * beta.abs()), u);
         let alpha = beta.one_minus();
         let bar = before * alpha;
         let row = Row { beta, alpha, bar, before };

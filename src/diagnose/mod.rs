@@ -9,16 +9,20 @@
 //! assert!(report.to_string().contains("integer division"));
 //! ```
 
+mod betas;
 mod bounded;
 pub mod cases;
 mod expected;
+mod meant;
 mod recognise;
 mod relation;
 mod report;
 mod search;
+mod timesteps;
 
 pub use expected::{Convention, Expected};
-pub use recognise::{Recognised, recognise};
+pub use meant::Meant;
+pub use recognise::recognise;
 pub use report::{Finding, Place, Report, Verdict};
 
 use crate::fault::table::{Array, Chain, Kind, Named};
@@ -102,13 +106,13 @@ impl Numbers {
 /// array is judged against the βs in hand: each entry must lie within the rounding bound of the ordinary formula
 /// (cumulative product, 1 − ᾱ by subtraction) evaluated in the array's precision from those βs.
 #[must_use]
-pub fn diagnose(arrays: &[Numbers], meant: Option<&Named>) -> Report {
+pub fn diagnose(arrays: &[Numbers], meant: Option<&Meant>) -> Report {
     let known: Vec<(Array, &Numbers)> =
         arrays.iter().filter_map(|n| Array::from_name(&n.name).map(|array| (array, n))).collect();
     let mut report = Report { findings: Vec::new(), notes: Vec::new() };
     let unknown = arrays.iter().filter(|n| Array::from_name(&n.name).is_none());
     let (times, others): (Vec<&Numbers>, Vec<&Numbers>) = unknown.partition(|numbers| is_timesteps(&numbers.name));
-    report.findings.extend(times.into_iter().map(|numbers| search::timesteps(numbers, meant)));
+    report.findings.extend(times.into_iter().map(|numbers| timesteps::timesteps(numbers, meant)));
     report.notes.extend(left_out(&others));
     for group in groups(&known) {
         let Some(basis) = Basis::find(&group, meant, &mut report) else { continue };
@@ -174,28 +178,28 @@ pub(crate) struct Basis {
     pub(crate) chain: Chain,
     /// Derived values to the last place, where the βs are a valid schedule.
     pub(crate) schedule: Option<Schedule>,
-    /// The curve they are on, if it is known.
-    pub(crate) named: Option<Named>,
-    /// Absolute uncertainty of each β.
+    /// The chain they are, if it is known.
+    pub(crate) meant: Option<Meant>,
+    /// Absolute uncertainty of each β where they are computed in f64; in proportion elsewhere.
     pub(crate) beta_error: Vec<f64>,
 }
 
 impl Basis {
-    fn find(known: &[(Array, &Numbers)], meant: Option<&Named>, report: &mut Report) -> Option<Self> {
+    fn find(known: &[(Array, &Numbers)], meant: Option<&Meant>, report: &mut Report) -> Option<Self> {
         let betas = known.iter().find(|(array, _)| *array == Array::Betas).map(|(_, numbers)| *numbers);
-        if let Some(betas) = betas {
-            let finding = search::betas(betas, meant);
-            let named = finding.schedule.or_else(|| meant.copied().filter(|_| finding.verdict == Verdict::Right));
+        if let Some(numbers) = betas {
+            let finding = betas::betas(numbers, meant);
+            let found = finding.schedule.clone();
             report.findings.push(finding);
-            return Some(Self::of(betas.values.clone(), named, 0.0));
+            return Some(Self::of(numbers.values.clone(), found, 0.0));
         }
         if let Some(meant) = meant {
-            return Some(Self::named(meant));
+            return Some(Self::meant(meant));
         }
         let recognised = known.iter().find_map(|(array, numbers)| recognise(*array, numbers));
         if let Some(found) = recognised {
             report.notes.push(format!("no betas in the file; recognised {}", found.words()));
-            return Some(Self::named(&found.named));
+            return Some(Self::meant(&found));
         }
         let cumulative = known.iter().find(|(array, _)| *array == Array::AlphasCumprod);
         if let Some((_, numbers)) = cumulative {
@@ -212,25 +216,24 @@ impl Basis {
         None
     }
 
-    fn of(beta: Vec<f64>, named: Option<Named>, error: f64) -> Self {
+    fn of(beta: Vec<f64>, meant: Option<Meant>, error: f64) -> Self {
         let schedule = Betas::new(beta.clone()).ok().map(Schedule::new);
         let beta_error = vec![error; beta.len()];
-        Self { chain: Chain::new(beta), schedule, named, beta_error }
+        Self { chain: Chain::new(beta), schedule, meant, beta_error }
     }
 
-    fn named(named: &Named) -> Self {
-        let beta = recognise::betas_of(named);
-        let mut basis = Self::of(beta, Some(*named), 0.0);
-        let error = |(i, &b): (usize, &f64)| expected::definition_error(named, i, b, 1.0);
-        basis.beta_error = basis.chain.beta.iter().enumerate().map(error).collect();
+    /// The βs of a definition.
+    pub(crate) fn meant(meant: &Meant) -> Self {
+        let mut basis = Self::of(meant.values(), Some(meant.clone()), 0.0);
+        basis.beta_error = meant.errors(Precision::F64.unit_roundoff());
         basis
     }
 }
 
 /// Reads a schedule as people name it: kind by diffusers' names with underscore or hyphen, or `cosine`.
 #[must_use]
-pub fn named(kind: &str, steps: usize, start: Option<f64>, end: Option<f64>) -> Option<Named> {
+pub fn named(kind: &str, steps: usize, start: Option<f64>, end: Option<f64>) -> Option<Meant> {
     let kind = Kind::from_name(kind)?;
     let (low, high) = if kind == Kind::ScaledLinear { (0.000_85, 0.012) } else { (1e-4, 0.02) };
-    Some(Named { kind, steps, start: start.unwrap_or(low), end: end.unwrap_or(high) })
+    Some(Named { kind, steps, start: start.unwrap_or(low), end: end.unwrap_or(high) }.into())
 }

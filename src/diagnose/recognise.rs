@@ -1,41 +1,13 @@
 //! Which known schedule do these numbers belong to?
 
-use super::{Numbers, Precision};
+use super::{Meant, Numbers, Precision};
 use crate::fault::table::{Array, Kind, Named};
-use crate::schedule::{Betas, Schedule};
+use crate::schedule::Schedule;
 use crate::table::{Column, Table};
 
-/// A schedule found in numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Recognised {
-    /// The curve and its parameters.
-    pub named: Named,
-}
-
-impl Recognised {
-    /// `linear, T = 1000, beta 0.0001 to 0.02`.
-    #[must_use]
-    pub fn words(&self) -> String {
-        words(&self.named)
-    }
-}
-
-pub(crate) fn words(named: &Named) -> String {
-    let Named { kind, steps, start, end } = named;
-    match kind {
-        Kind::Cosine | Kind::Jsd => format!("{} with T = {steps}", kind.name()),
-        Kind::Constant => format!("const {end} with T = {steps}"),
-        _ => format!("{} with T = {steps}, beta from {start} to {end}", kind.name()),
-    }
-}
-
-/// The βs of a named schedule; where its parameters are not valid, the formula's bare values.
-pub(crate) fn betas_of(named: &Named) -> Vec<f64> {
-    named.betas().map_or_else(|_| vec![f64::NAN; named.steps], |betas| betas.as_slice().to_vec())
-}
-
-/// The schedules in use, at a length; ranges that published configurations have.
-pub(crate) fn usual(steps: usize) -> Vec<Named> {
+/// The schedules in use, at a length, with ranges that published configurations have; each as it is, then each
+/// rescaled to zero terminal SNR.
+pub(crate) fn usual(steps: usize) -> Vec<Meant> {
     let named = |kind, start, end| Named { kind, steps, start, end };
     let scale = 1000.0 / steps as f64;
     let mut all = vec![
@@ -51,13 +23,18 @@ pub(crate) fn usual(steps: usize) -> Vec<Named> {
     if steps != 1000 {
         all.push(named(Kind::Linear, 1e-4 * scale, 0.02 * scale));
     }
-    all.retain(|named| betas_of(named).iter().all(|b| *b > 0.0 && *b <= 1.0));
-    all
+    with_rescaled(all)
+}
+
+fn with_rescaled(curves: Vec<Named>) -> Vec<Meant> {
+    let plain: Vec<Meant> = curves.into_iter().map(Meant::from).collect();
+    let rescaled: Vec<Meant> = plain.iter().map(|meant| meant.clone().with_zero_terminal_snr(true)).collect();
+    plain.into_iter().chain(rescaled).filter(|meant| meant.betas().is_ok()).collect()
 }
 
 /// Recognises a schedule from βs (any range of linear, scaled linear or sigmoid) or from an array derived from them.
 #[must_use]
-pub fn recognise(array: Array, numbers: &Numbers) -> Option<Recognised> {
+pub fn recognise(array: Array, numbers: &Numbers) -> Option<Meant> {
     let values = &numbers.values;
     let (first, last) = (*values.first()?, *values.last()?);
     let tolerance = tolerance(numbers.precision);
@@ -65,21 +42,23 @@ pub fn recognise(array: Array, numbers: &Numbers) -> Option<Recognised> {
     if array == Array::Betas && first > 0.0 && last > 0.0 && last < 1.0 {
         let own =
             |kind| Named { kind, steps: values.len(), start: tidy(first, tolerance), end: tidy(last, tolerance) };
-        candidates.extend([Kind::Linear, Kind::ScaledLinear, Kind::Constant].map(own));
+        candidates.extend([Kind::Linear, Kind::ScaledLinear, Kind::Constant].map(|kind| Meant::from(own(kind))));
     }
-    let fits = |named: &Named| {
-        derived(array, named).is_some_and(|want| {
-            want.len() == values.len()
-                && want.iter().zip(values).all(|(want, got)| (got - want).abs() <= tolerance * (want.abs() + 1e-6))
-        })
+    let close = |want: f64, got: f64, error: f64| (got - want).abs() <= tolerance * (want.abs() + 1e-6) + error;
+    let fits = |meant: &Meant| {
+        let Some(want) = derived(array, meant).filter(|want| want.len() == values.len()) else { return false };
+        let errors = match array {
+            Array::Betas => meant.errors(numbers.precision.max(Precision::F32).unit_roundoff()),
+            _ => vec![0.0; want.len()],
+        };
+        want.iter().zip(values).zip(errors).all(|((&want, &got), error)| close(want, got, error))
     };
-    candidates.into_iter().find(fits).map(|named| Recognised { named })
+    candidates.into_iter().find(fits)
 }
 
-fn derived(array: Array, named: &Named) -> Option<Vec<f64>> {
-    let betas = betas_of(named);
+fn derived(array: Array, meant: &Meant) -> Option<Vec<f64>> {
     let column = match array {
-        Array::Betas => return Some(betas),
+        Array::Betas => return Some(meant.values()),
         Array::Alphas => Column::Alpha,
         Array::AlphasCumprod => Column::AlphaBar,
         Array::SqrtAlphasCumprod => Column::SqrtAlphaBar,
@@ -90,7 +69,7 @@ fn derived(array: Array, named: &Named) -> Option<Vec<f64>> {
         Array::Snr => Column::Snr,
         _ => return None,
     };
-    let schedule = Schedule::new(Betas::new(betas).ok()?);
+    let schedule = Schedule::new(meant.betas().ok()?);
     Some(Table::new(&schedule).column(column).to_vec())
 }
 

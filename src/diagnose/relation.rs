@@ -1,6 +1,6 @@
 //! If no known fault fits: what relation do the numbers satisfy?
 
-use super::recognise::{recognise, tolerance, words};
+use super::recognise::{recognise, tolerance};
 use super::{Numbers, Precision};
 use crate::fault::table::{Array, Chain};
 use crate::schedule::{Betas, Schedule};
@@ -109,8 +109,8 @@ fn swapped(got: &[f64], array: Array, chain: Option<&Chain>, tol: f64) -> Option
     let schedule = Schedule::new(Betas::new(chain?.beta.clone()).ok()?);
     let table = Table::new(&schedule);
     let other = Column::ALL.into_iter().find(|&column| {
-        let name = column.name();
-        name != array.name() && got.iter().zip(table.column(column)).all(|(&g, &r)| close(g, r, tol))
+        Array::from_name(column.name()) != Some(array)
+            && got.iter().zip(table.column(column)).all(|(&g, &r)| close(g, r, tol))
     })?;
     Some(format!("these are the values of {}: the arrays were swapped or misnamed", other.name()))
 }
@@ -118,7 +118,7 @@ fn swapped(got: &[f64], array: Array, chain: Option<&Chain>, tol: f64) -> Option
 fn other_schedule(got: &[f64], array: Array, precision: Precision) -> Option<String> {
     let numbers = Numbers { name: String::new(), values: got.to_vec(), precision };
     let found = recognise(array, &numbers)?;
-    Some(format!("these belong to another schedule: {}", words(&found.named)))
+    Some(format!("these belong to another schedule: {}", found.words()))
 }
 
 fn lengths(got: &[f64], right: &[f64]) -> String {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::Numbers;
+use super::{Meant, Numbers};
 use crate::fault::Fault;
-use crate::fault::table::{Array, Named};
+use crate::fault::table::Array;
 
 /// Right or wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Finding {
     /// What else is true of the numbers: the convention followed, the schedule they are on, a relation.
     pub remarks: Vec<String>,
     /// The schedule that the βs are on.
-    pub schedule: Option<Named>,
+    pub schedule: Option<Meant>,
     /// Largest distance from the best double, in ulp of f64; reported, never judged.
     pub ulps: Option<f64>,
 }

@@ -1,11 +1,7 @@
 //! Known wrong formulas of guidance.
 
-use super::{Erratum, Fault, Numbers, Origin, Severity};
+use super::{Erratum, Fault, Numbers, Origin, Severity, slip};
 use crate::guidance::{GuidanceScale, classifier_guided};
-
-const fn slip(name: &'static str, sentence: &'static str) -> Fault {
-    Fault { name, sentence, origin: Origin::Slip }
-}
 
 /// s taken for w.
 pub const SCALE_TAKEN_FOR_WEIGHT: Fault = Fault {

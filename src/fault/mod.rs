@@ -4,6 +4,9 @@
 //! A fault has a name, a sentence and a function form in its chapter's file; where it can show in a schedule table
 //! it has a table form in [`table`].
 
+#[macro_use]
+mod macros;
+
 pub mod table;
 
 pub mod distill;
@@ -33,6 +36,18 @@ pub struct Fault {
     pub sentence: &'static str,
     /// Where it is from.
     pub origin: Origin,
+}
+
+pub(crate) const fn slip(name: &'static str, sentence: &'static str) -> Fault {
+    Fault { name, sentence, origin: Origin::Slip }
+}
+
+pub(crate) const fn shipped(name: &'static str, sentence: &'static str) -> Fault {
+    Fault { name, sentence, origin: Origin::Shipped }
+}
+
+pub(crate) const fn erratum(id: &'static str, name: &'static str, sentence: &'static str) -> Fault {
+    Fault { name, sentence, origin: Origin::Erratum(id) }
 }
 
 /// Where a fault is from.

@@ -1,6 +1,6 @@
 //! Known wrong formulas of predictions and their conversions.
 
-use super::{Erratum, Fault, Numbers, Origin, Severity};
+use super::{Erratum, Numbers, Origin, Severity};
 use crate::error::Result;
 use crate::prediction::{
     Affine, Preconditioning, Prediction, conversion, from_mean, mean_from, mean_from_eps, mean_from_x0_and_eps,
@@ -98,17 +98,6 @@ fn average(prediction: Prediction, level: Level, xt: f64, exponent: impl Fn(f64)
     let weights = DATA.map(|x| (exponent(x) - largest).exp());
     let x0 = DATA.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>() / weights.iter().sum::<f64>();
     conversion(Prediction::X0, prediction, level).map_or(f64::NAN, |map| map.at(xt, x0))
-}
-
-macro_rules! faults {
-    ($($constant:ident $origin:expr, $name:ident: $sentence:literal
-        fn($($arg:ident: $kind:ty),*) -> $out:ty $body:block)*) => {$(
-        #[doc = $sentence]
-        pub const $constant: Fault = Fault { name: stringify!($name), sentence: $sentence, origin: $origin };
-
-        #[doc = concat!("[`", stringify!($constant), "`], with the signature of what it imitates.")]
-        pub fn $name($($arg: $kind),*) -> $out $body
-    )*};
 }
 
 faults! {

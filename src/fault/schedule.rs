@@ -1,8 +1,12 @@
 //! Known wrong formulas of schedules: their βs, what is derived from them, and how the chain ends.
 
-use std::f64::consts::{FRAC_PI_2, LN_2, LN_10};
+mod curve;
 
-use super::{Erratum, Fault, Numbers, Origin, Severity};
+use std::f64::consts::{LN_2, LN_10};
+
+pub use curve::*;
+
+use super::{Erratum, Numbers, Origin, Severity};
 use crate::check::schedule::Entry;
 use crate::prediction::Prediction;
 use crate::schedule::{Level, Schedule, Timestep};
@@ -32,13 +36,6 @@ pub const ERRATA: &[Erratum] = &[
         }],
     },
 ];
-
-macro_rules! faults {
-    ($($constant:ident, $name:literal, $origin:expr, $sentence:literal;)*) => {$(
-        #[doc = concat!("`", $name, "`: ", $sentence, ".")]
-        pub const $constant: Fault = Fault { name: $name, sentence: $sentence, origin: $origin };
-    )*};
-}
 
 faults! {
     SHIFTED_ALPHA_BAR, "shifted_alpha_bar", Origin::Shipped, "this is ᾱ_{t−1}: the table is shifted by one";
@@ -230,93 +227,8 @@ pub fn noise_not_shrunk(betas: &[f64]) -> Vec<f64> {
     cumulative(betas, 0.0, |sum, beta| sum + beta)
 }
 
-fn line(steps: usize, start: f64, end: f64, gaps: usize) -> impl Iterator<Item = f64> {
-    (0..steps).map(move |i| start + (end - start) * i as f64 / gaps.max(1) as f64)
-}
-
-/// [`END_NOT_COUNTED`].
-#[must_use]
-pub fn end_not_counted(steps: usize, start: f64, end: f64) -> Vec<f64> {
-    line(steps, start, end, steps).collect()
-}
-
-/// [`BETA_TENDS_TO_ONE`].
-#[must_use]
-pub fn beta_tends_to_one(steps: usize, start: f64, _end: f64) -> Vec<f64> {
-    line(steps, start, 1.0, steps - 1).collect()
-}
-
-/// [`ENDS_EXCHANGED`].
-#[must_use]
-pub fn ends_exchanged(steps: usize, start: f64, end: f64) -> Vec<f64> {
-    line(steps, end, start, steps - 1).collect()
-}
-
-/// [`LINEAR_FOR_SCALED_LINEAR`].
-#[must_use]
-pub fn linear_for_scaled_linear(steps: usize, start: f64, end: f64) -> Vec<f64> {
-    line(steps, start, end, steps - 1).collect()
-}
-
-/// [`ROOTS_NOT_SQUARED`].
-#[must_use]
-pub fn roots_not_squared(steps: usize, start: f64, end: f64) -> Vec<f64> {
-    line(steps, start.sqrt(), end.sqrt(), steps - 1).collect()
-}
-
-/// [`NARROW_SIGMOID`].
-#[must_use]
-pub fn narrow_sigmoid(steps: usize, start: f64, end: f64) -> Vec<f64> {
-    line(steps, -3.0, 3.0, steps - 1).map(|u| start + (end - start) / (1.0 + (-u).exp())).collect()
-}
-
-fn cosine_with(steps: usize, clip: f64, alpha_bar: impl Fn(f64) -> f64) -> Vec<f64> {
-    let beta = |t: usize| (1.0 - alpha_bar(t as f64) / alpha_bar(t as f64 - 1.0)).min(clip);
-    (1..=steps).map(beta).collect()
-}
-
-fn squared_cosine(fraction: f64, offset: f64) -> f64 {
-    ((fraction + offset) / (1.0 + offset) * FRAC_PI_2).cos().powi(2)
-}
-
-/// [`COSINE_BY_INTEGER_DIVISION`].
-#[must_use]
-pub fn cosine_by_integer_division(steps: usize) -> Vec<f64> {
-    cosine_with(steps, 0.999, |t| squared_cosine((t / steps as f64).floor(), 0.008))
-}
-
-/// [`COSINE_WITHOUT_OFFSET`].
-#[must_use]
-pub fn cosine_without_offset(steps: usize) -> Vec<f64> {
-    cosine_with(steps, 0.999, |t| squared_cosine(t / steps as f64, 0.0))
-}
-
-/// [`COSINE_NOT_SQUARED`].
-#[must_use]
-pub fn cosine_not_squared(steps: usize) -> Vec<f64> {
-    cosine_with(steps, 0.999, |t| squared_cosine(t / steps as f64, 0.008).sqrt())
-}
-
-/// [`COSINE_SHIFTED`].
-#[must_use]
-pub fn cosine_shifted(steps: usize) -> Vec<f64> {
-    cosine_with(steps, 0.999, |t| squared_cosine((t + 1.0) / steps as f64, 0.008))
-}
-
-/// [`COSINE_NOT_CLIPPED`].
-#[must_use]
-pub fn cosine_not_clipped(steps: usize) -> Vec<f64> {
-    cosine_with(steps, 1.0, |t| squared_cosine(t / steps as f64, 0.008))
-}
-
-/// [`JSD_LATE`].
-#[must_use]
-pub fn jsd_late(steps: usize) -> Vec<f64> {
-    (1..=steps).map(|t| 1.0 / (steps - t + 2) as f64).collect()
-}
-
 /// βs of a chain whose ᾱ_1 … ᾱ_T are given.
-fn betas_of(alpha_bars: &[f64]) -> Vec<f64> {
+pub(super) fn betas_of(alpha_bars: &[f64]) -> Vec<f64> {
     let mut previous = 1.0;
     let beta = |&alpha_bar: &f64| {
         let ratio = alpha_bar / previous;
@@ -326,7 +238,7 @@ fn betas_of(alpha_bars: &[f64]) -> Vec<f64> {
     alpha_bars.iter().map(beta).collect()
 }
 
-fn alpha_bars(betas: &[f64]) -> Vec<f64> {
+pub(super) fn alpha_bars(betas: &[f64]) -> Vec<f64> {
     cumulative(betas, 1.0, |product, beta| product * (1.0 - beta))
 }
 

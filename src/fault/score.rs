@@ -1,29 +1,12 @@
 //! Known wrong formulas of scores, energies and Langevin dynamics.
 
-use super::{Erratum, Fault, Numbers, Origin, Severity};
+use super::{Erratum, Fault, Numbers, Severity, erratum};
 use crate::exact::{Mixture1, Noising};
 use crate::posterior::Posterior;
 use crate::schedule::{Level, Schedule, Timestep, Transition};
 use crate::score::{Proposal, denoising_target, langevin_variance, score_from_energy, tweedie_mean};
 
-const fn slip(name: &'static str, sentence: &'static str) -> Fault {
-    Fault { name, sentence, origin: Origin::Slip }
-}
-
-macro_rules! faults {
-    ($($constant:ident $name:ident($($arg:ident: $type:ty),*) $sentence:literal = $body:expr;)*) => {$(
-        #[doc = $sentence]
-        pub const $constant: Fault = slip(stringify!($name), $sentence);
-
-        #[doc = concat!("[`", stringify!($constant), "`].")]
-        #[must_use]
-        pub fn $name($($arg: $type),*) -> f64 {
-            $body
-        }
-    )*};
-}
-
-faults! {
+slips! {
     TWEEDIE_SIGN tweedie_sign(level: Level, xt: f64, score: f64)
         "x_t − (1 − ᾱ)·score: the sign of Tweedie's correction is wrong"
         = (xt - level.one_minus_alpha_bar() * score) / level.signal();
@@ -122,10 +105,6 @@ faults! {
     ENTROPY_RATE_WHOLE entropy_rate_whole(fisher: f64) "J where ½J was meant" = fisher;
     ENTROPY_RATE_INVERSE entropy_rate_inverse(fisher: f64) "1/(2J) where ½J was meant" = 0.5 / fisher;
     ENTROPY_RATE_ROOT entropy_rate_root(fisher: f64) "½√J where ½J was meant" = 0.5 * fisher.sqrt();
-}
-
-const fn erratum(id: &'static str, name: &'static str, sentence: &'static str) -> Fault {
-    Fault { name, sentence, origin: Origin::Erratum(id) }
 }
 
 /// The marginal score where the conditional one was meant.

@@ -1,6 +1,6 @@
 //! Known wrong formulas of training.
 
-use super::{Erratum, Fault, Origin, Severity};
+use super::{Erratum, Origin, Severity};
 use crate::error::Result;
 use crate::posterior::Moments;
 use crate::prediction::Prediction;
@@ -26,17 +26,6 @@ pub const ERRATA: &[Erratum] = &[
         numbers: &[],
     },
 ];
-
-macro_rules! faults {
-    ($($constant:ident $origin:expr, $name:ident: $sentence:literal
-        fn($($arg:ident: $kind:ty),*) -> $out:ty $body:block)*) => {$(
-        #[doc = $sentence]
-        pub const $constant: Fault = Fault { name: stringify!($name), sentence: $sentence, origin: $origin };
-
-        #[doc = concat!("[`", stringify!($constant), "`], with the signature of what it imitates.")]
-        pub fn $name($($arg: $kind),*) -> $out $body
-    )*};
-}
 
 faults! {
     GRADIENT_WITHOUT_TWO Origin::Slip, gradient_without_two:

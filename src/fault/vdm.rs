@@ -1,14 +1,10 @@
 //! Known wrong formulas of the bound in terms of the signal-to-noise ratio.
 
-use super::{Erratum, Fault, Origin};
+use super::{Erratum, Fault, slip};
 use crate::schedule::{Schedule, Timestep};
 
 /// Errata of the source documents that belong here.
 pub const ERRATA: &[Erratum] = &[];
-
-const fn slip(name: &'static str, sentence: &'static str) -> Fault {
-    Fault { name, sentence, origin: Origin::Slip }
-}
 
 fn snr(schedule: &Schedule, t: usize) -> f64 {
     schedule.level(Timestep::new(t)).snr()

@@ -1,6 +1,6 @@
 //! Known wrong formulas of loss weights.
 
-use super::{Erratum, Fault, Numbers, Origin, Severity};
+use super::{Erratum, Numbers, Origin, Severity};
 use crate::error::Result;
 use crate::posterior::Posterior;
 use crate::prediction::Prediction;
@@ -28,17 +28,6 @@ pub const ERRATA: &[Erratum] = &[Erratum {
         decimals: 8,
     }],
 }];
-
-macro_rules! faults {
-    ($($constant:ident $origin:expr, $name:ident: $sentence:literal
-        fn($($arg:ident: $kind:ty),*) -> $out:ty $body:block)*) => {$(
-        #[doc = $sentence]
-        pub const $constant: Fault = Fault { name: stringify!($name), sentence: $sentence, origin: $origin };
-
-        #[doc = concat!("[`", stringify!($constant), "`], with the signature of what it imitates.")]
-        pub fn $name($($arg: $kind),*) -> $out $body
-    )*};
-}
 
 faults! {
     NORM_NOT_SQUARED Origin::Erratum("E3.16"), norm_not_squared:

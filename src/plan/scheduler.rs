@@ -115,21 +115,9 @@ impl Scheduler {
     /// for a value of the wrong type or a name that is not known; [`Error::OutOfRange`], [`Error::EntryOutOfRange`]
     /// and [`Error::CountOutOfRange`] for numbers that cannot be meant.
     pub fn from_json(text: &str) -> Result<Self> {
-        let value: Value = serde_json::from_str(text).map_err(|error| syntax_error(text, &error))?;
-        let Value::Object(keys) = value else {
-            return Err(Error::Unsupported {
-                found: shown(&value),
-                expected: "a JSON object with a scheduler's keys",
-            });
-        };
+        let keys = object(text)?;
         let keys = Keys(&keys);
-        let defaults = Self::default();
-        let beta_schedule = match keys.get("trained_betas") {
-            Some(given) => BetaSchedule::Given(numbers("trained_betas", given)?),
-            None => {
-                keys.name("beta_schedule", BETA_SCHEDULES, "linear, scaled_linear, squaredcos_cap_v2 or sigmoid")?
-            }
-        };
+        let chain = Self::chain(&keys)?;
         let steps_offset = keys.count("steps_offset", 0, 0, MAX_STEPS)?;
         let clip_bound = keys.number("clip_sample_range", 1.0)?;
         let clip = if keys.flag("thresholding", false)? {
@@ -140,24 +128,8 @@ impl Scheduler {
         } else {
             Clip::None
         };
-        let trained_steps = match &beta_schedule {
-            BetaSchedule::Given(betas) => {
-                let trained = keys.count("num_train_timesteps", betas.len(), 1, MAX_STEPS)?;
-                if trained != betas.len() {
-                    let (found, expected) = (vec![betas.len()], vec![trained]);
-                    return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
-                }
-                trained
-            }
-            _ => keys.count("num_train_timesteps", defaults.trained_steps, 1, MAX_STEPS)?,
-        };
-        let scheduler = Self {
+        Ok(Self {
             class_name: keys.text("_class_name")?.map(str::to_owned),
-            trained_steps,
-            beta_schedule,
-            beta_start: keys.number("beta_start", defaults.beta_start)?,
-            beta_end: keys.number("beta_end", defaults.beta_end)?,
-            zero_terminal_snr: keys.flag("rescale_betas_zero_snr", false)?,
             prediction: keys.name("prediction_type", PREDICTIONS, "epsilon, sample or v_prediction")?,
             variance: keys.name("variance_type", VARIANCES, "fixed_small, fixed_large or learned_range")?,
             clip,
@@ -167,6 +139,43 @@ impl Scheduler {
                 .with_offset(steps_offset),
             steps_offset,
             data_is_clean: keys.flag("set_alpha_to_one", true)?,
+            ..chain
+        })
+    }
+
+    /// Reads the chain of βs alone; keys that say how to sample may hold anything and have their defaults.
+    ///
+    /// # Errors
+    /// As [`Scheduler::from_json`] for the keys that are read.
+    pub fn chain_from_json(text: &str) -> Result<Self> {
+        Self::chain(&Keys(&object(text)?))
+    }
+
+    fn chain(keys: &Keys<'_>) -> Result<Self> {
+        let defaults = Self::default();
+        let beta_schedule = match keys.get("trained_betas") {
+            Some(given) => BetaSchedule::Given(numbers("trained_betas", given)?),
+            None => {
+                keys.name("beta_schedule", BETA_SCHEDULES, "linear, scaled_linear, squaredcos_cap_v2 or sigmoid")?
+            }
+        };
+        let given = match &beta_schedule {
+            BetaSchedule::Given(betas) => Some(betas.len()),
+            _ => None,
+        };
+        let trained_steps =
+            keys.count("num_train_timesteps", given.unwrap_or(defaults.trained_steps), 1, MAX_STEPS)?;
+        if let Some(given) = given.filter(|&given| given != trained_steps) {
+            let (found, expected) = (vec![given], vec![trained_steps]);
+            return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
+        }
+        let scheduler = Self {
+            trained_steps,
+            beta_schedule,
+            beta_start: keys.number("beta_start", defaults.beta_start)?,
+            beta_end: keys.number("beta_end", defaults.beta_end)?,
+            zero_terminal_snr: keys.flag("rescale_betas_zero_snr", false)?,
+            ..defaults
         };
         scheduler.schedule()?;
         Ok(scheduler)
@@ -220,6 +229,13 @@ const VARIANCES: &[(&str, VarianceType)] = &[
 
 const SPACINGS: &[(&str, Spacing)] =
     &[("leading", Spacing::Leading { offset: 0 }), ("linspace", Spacing::Linspace), ("trailing", Spacing::Trailing)];
+
+fn object(text: &str) -> Result<Map<String, Value>> {
+    match serde_json::from_str(text).map_err(|error| syntax_error(text, &error))? {
+        Value::Object(keys) => Ok(keys),
+        value => Err(Error::Unsupported { found: shown(&value), expected: "a JSON object with a scheduler's keys" }),
+    }
+}
 
 /// The keys of the file; `null` is the same as absent.
 struct Keys<'a>(&'a Map<String, Value>);

@@ -359,12 +359,51 @@ fn a_scheduler_configuration_says_what_was_meant() {
     right(&place, "check cosine.csv --scheduler cosine.json", &["as named"]);
     wrong(&place, "check linear.csv --scheduler cosine.json", &["the betas are linear"]);
     right(&place, "check linear.csv --scheduler cosine.json --schedule linear", &["as named"]);
-    place.write("zero.json", r#"{"rescale_betas_zero_snr": true}"#);
-    place.fails("check linear.csv --scheduler zero.json", 2, &["zero.json", "rescale_betas_zero_snr"]);
+    place.write("flow.json", r#"{"beta_schedule": "squaredcos_cap_v2", "prediction_type": "flow_prediction"}"#);
+    right(&place, "check cosine.csv --scheduler flow.json", &["as named"]);
     place.write("given.json", r#"{"trained_betas": [0.1, 0.2]}"#);
-    place.fails("check linear.csv --scheduler given.json", 2, &["given.json", "trained_betas"]);
+    wrong(&place, "check linear.csv --scheduler given.json", &["1000 entries where 2 were expected"]);
+    place.fails("check linear.csv --scheduler given.json --steps 2", 2, &["trained_betas", "--schedule"]);
+    csv(&place, "given.csv", &[("betas", &[0.1, 0.2]), ("alphas_cumprod", &[0.9, 0.72])]);
+    right(&place, "check given.csv --scheduler given.json", &["the 2 betas that were given, as named"]);
+    csv(&place, "other.csv", &[("betas", &[0.1, 0.3])]);
+    wrong(&place, "check other.csv --scheduler given.json", &["index 1"]);
     place.write("odd.json", r#"{"beta_schedule": "exotic"}"#);
     place.fails("check linear.csv --scheduler odd.json", 2, &["odd.json", "exotic"]);
+}
+
+/// Algorithm 1 of arXiv:2305.08891 in plain f64.
+fn rescaled(betas: &[f64]) -> Vec<f64> {
+    let roots: Vec<f64> = cumprod(betas).iter().map(|bar| bar.sqrt()).collect();
+    let (first, last) = (roots[0], roots[roots.len() - 1]);
+    let mut before = 1.0;
+    let beta = |root: &f64| {
+        let bar = ((root - last) * (first / (first - last))).powi(2);
+        1.0 - bar / std::mem::replace(&mut before, bar)
+    };
+    roots.iter().map(beta).collect()
+}
+
+#[test]
+fn a_configuration_with_zero_terminal_snr_is_judged_by_the_rescaled_chain() {
+    let place = Place::new();
+    place.write("zero.json", r#"{"rescale_betas_zero_snr": true, "prediction_type": "v_prediction"}"#);
+    place.write("plain.json", "{}");
+    let zero = rescaled(&linear(1000));
+    let bar = cumprod(&zero);
+    let root: Vec<f64> = bar.iter().map(|bar| (1.0 / bar).sqrt()).collect();
+    let columns = [("betas", &zero[..]), ("alphas_cumprod", &bar[..]), ("sqrt_recip_alphas_cumprod", &root[..])];
+    csv(&place, "zero.csv", &columns);
+    csv(&place, "linear.csv", &[("betas", &linear(1000))]);
+    right(&place, "check zero.csv --scheduler zero.json", &["rescaled to zero terminal SNR, as named"]);
+    right(&place, "check zero.csv", &["recognised as linear", "rescaled to zero terminal SNR"]);
+    wrong(&place, "check linear.csv --scheduler zero.json", &["`zero_snr_not_rescaled`", "was not rescaled"]);
+    wrong(&place, "check zero.csv --scheduler plain.json", &["`zero_snr_rescaled_unasked`", "index 999"]);
+    let given: Vec<String> = linear(50).iter().map(f64::to_string).collect();
+    place
+        .write("both.json", format!(r#"{{"trained_betas": [{}], "rescale_betas_zero_snr": true}}"#, given.join(",")));
+    csv(&place, "short.csv", &[("betas", &rescaled(&linear(50)))]);
+    right(&place, "check short.csv --scheduler both.json", &["given, rescaled to zero terminal SNR, as named"]);
 }
 
 #[test]

@@ -1,13 +1,22 @@
 //! `diagnose`: every known table fault is named, and right tables pass in every precision.
 #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may panic; zeros and infinities are exact")]
 
+#[macro_use]
+mod ordinary;
+mod half;
+mod zero_terminal_snr;
+
 use alphabar::Schedule;
-use alphabar::diagnose::{Numbers, Precision, Report, Verdict, diagnose};
+use alphabar::diagnose::{Meant, Numbers, Precision, Report, Verdict, diagnose};
 use alphabar::fault::table::{ARRAY_FAULTS, Array, Chain, Kind, Named, SCHEDULE_FAULTS};
 
 fn named(kind: Kind, steps: usize) -> Named {
     let (start, end) = if kind == Kind::ScaledLinear { (0.00085, 0.012) } else { (1e-4, 0.02) };
     Named { kind, steps, start, end }
+}
+
+fn meant(kind: Kind, steps: usize) -> Meant {
+    named(kind, steps).into()
 }
 
 fn betas(named: &Named) -> Vec<f64> {
@@ -28,7 +37,7 @@ fn every_faulty_schedule_is_named_when_its_schedule_was_meant() {
         for steps in [100, 1000] {
             let meant = named(known.kind, steps);
             let values = (0..steps).map(|i| (known.beta)(&meant, i)).collect();
-            let report = diagnose(&[numbers("betas", values)], Some(&meant));
+            let report = diagnose(&[numbers("betas", values)], Some(&meant.into()));
             assert_eq!(names(&report), [known.fault.name], "T = {steps}: {report}");
         }
     }
@@ -49,7 +58,7 @@ fn faulty_schedules_are_wrong_even_when_none_was_named() {
 fn integer_division_of_the_cosine_schedule_is_said_in_words() {
     let mut values = vec![0.0; 999];
     values.push(0.999);
-    let report = diagnose(&[numbers("betas", values)], Some(&named(Kind::Cosine, 1000)));
+    let report = diagnose(&[numbers("betas", values)], Some(&meant(Kind::Cosine, 1000)));
     assert!(report.to_string().contains("integer division: t/T is 0 for every t < T"), "{report}");
 }
 
@@ -79,41 +88,8 @@ fn a_fault_upstream_is_named_with_the_one_it_met() {
     let whole = SCHEDULE_FAULTS.iter().find(|known| known.fault.name == "cosine_without_offset").unwrap();
     let chain = Chain::new((0..1000).map(|i| (whole.beta)(&meant, i)).collect());
     let variances = chain.bar.iter().map(|bar| 1.0 - bar).collect();
-    let report = diagnose(&[numbers("sqrt_one_minus_alphas_cumprod", variances)], Some(&meant));
+    let report = diagnose(&[numbers("sqrt_one_minus_alphas_cumprod", variances)], Some(&meant.into()));
     assert_eq!(names(&report), ["cosine_without_offset", "noise_std_not_rooted"], "{report}");
-}
-
-/// The tables as ordinary code computes them, in one precision all the way.
-macro_rules! ordinary_tables {
-    ($float:ty, $beta:expr) => {{
-        let beta: Vec<$float> = $beta.iter().map(|&b| b as $float).collect();
-        let mut bar: Vec<$float> = Vec::new();
-        for &b in &beta {
-            bar.push(bar.last().copied().unwrap_or(1.0) * (1.0 - b));
-        }
-        let prev = |i: usize| if i == 0 { 1.0 } else { bar[i - 1] };
-        let tilde = |i: usize| beta[i] * (1.0 - prev(i)) / (1.0 - bar[i]);
-        let table = |f: &dyn Fn(usize) -> $float| (0..beta.len()).map(|i| f64::from(f(i))).collect::<Vec<f64>>();
-        vec![
-            (Array::Betas, table(&|i| beta[i])),
-            (Array::Alphas, table(&|i| 1.0 - beta[i])),
-            (Array::AlphasCumprod, table(&|i| bar[i])),
-            (Array::AlphasCumprodPrev, table(&prev)),
-            (Array::SqrtAlphasCumprod, table(&|i| bar[i].sqrt())),
-            (Array::SqrtOneMinusAlphasCumprod, table(&|i| (1.0 - bar[i]).sqrt())),
-            (Array::LogOneMinusAlphasCumprod, table(&|i| (1.0 - bar[i]).ln())),
-            (Array::SqrtRecipAlphasCumprod, table(&|i| (1.0 / bar[i]).sqrt())),
-            (Array::SqrtRecipm1AlphasCumprod, table(&|i| (1.0 / bar[i] - 1.0).sqrt())),
-            (Array::PosteriorVariance, table(&tilde)),
-            (Array::PosteriorLogVarianceClipped, table(&|i| tilde(i.max(1)).ln())),
-            (Array::PosteriorLogVarianceClipped, table(&|i| tilde(i).max(1e-20).ln())),
-            (Array::PosteriorMeanCoef1, table(&|i| beta[i] * prev(i).sqrt() / (1.0 - bar[i]))),
-            (Array::PosteriorMeanCoef2, table(&|i| (1.0 - prev(i)) * (1.0 - beta[i]).sqrt() / (1.0 - bar[i]))),
-            (Array::Snr, table(&|i| bar[i] / (1.0 - bar[i]))),
-            (Array::LossWeight, table(&|i| (bar[i] / (1.0 - bar[i])).min(5.0) / (bar[i] / (1.0 - bar[i])))),
-            (Array::Sigmas, table(&|i| ((1.0 - bar[i]) / bar[i]).sqrt())),
-        ]
-    }};
 }
 
 #[test]
@@ -129,7 +105,7 @@ fn tables_of_ordinary_code_are_right_in_f64_and_f32() {
                 for (array, values) in tables {
                     let mine = Numbers { name: array.name().into(), values, precision };
                     let arrays = if array == Array::Betas { vec![mine] } else { vec![own.clone(), mine] };
-                    for meant in [None, Some(&meant)] {
+                    for meant in [None, Some(&Meant::from(meant))] {
                         let report = diagnose(&arrays, meant);
                         assert!(report.is_right(), "{} {steps} {precision:?}:\n{report}", kind.name());
                     }
@@ -182,7 +158,7 @@ fn relations_are_said_where_no_fault_fits() {
 #[test]
 fn another_schedule_than_the_one_named_is_recognised() {
     let report =
-        diagnose(&[numbers("betas", betas(&named(Kind::ScaledLinear, 1000)))], Some(&named(Kind::Linear, 1000)));
+        diagnose(&[numbers("betas", betas(&named(Kind::ScaledLinear, 1000)))], Some(&meant(Kind::Linear, 1000)));
     assert!(!report.is_right());
     assert!(report.to_string().contains("scaled_linear with T = 1000"), "{report}");
 }
@@ -197,7 +173,7 @@ fn the_cosine_schedule_as_everybody_writes_it_is_right() {
     for (steps, curve) in [10, 100, 1000, 4000].into_iter().flat_map(|steps| curves.map(|curve| (steps, curve))) {
         let f = |t: usize| curve(t as f64 / steps as f64);
         let mine = (0..steps).map(|t| (1.0 - f(t + 1) / f(t)).min(0.999)).collect();
-        let report = diagnose(&[numbers("betas", mine)], Some(&named(Kind::Cosine, steps)));
+        let report = diagnose(&[numbers("betas", mine)], Some(&meant(Kind::Cosine, steps)));
         assert!(report.is_right(), "T = {steps}: {report}");
     }
 }
@@ -205,7 +181,7 @@ fn the_cosine_schedule_as_everybody_writes_it_is_right() {
 #[test]
 fn digits_lost_on_the_right_curve_are_not_called_another_curve() {
     let mine = betas(&named(Kind::Cosine, 1000)).iter().map(|&b| f64::from(b as f32)).collect();
-    let report = diagnose(&[numbers("betas", mine)], Some(&named(Kind::Cosine, 1000)));
+    let report = diagnose(&[numbers("betas", mine)], Some(&meant(Kind::Cosine, 1000)));
     assert!(!report.is_right());
     assert!(report.to_string().contains("agrees to about 7 digits"), "{report}");
 }
@@ -236,7 +212,7 @@ fn the_library_agrees_with_itself_only_where_it_may() {
     let bar = table.column(alphabar::table::Column::AlphaBar).to_vec();
     let report = diagnose(
         &[numbers("betas", schedule.betas().as_slice().to_vec()), numbers("alphas_cumprod", bar)],
-        Some(&named(Kind::Linear, 1000)),
+        Some(&meant(Kind::Linear, 1000)),
     );
     assert!(report.is_right(), "{report}");
     assert_eq!(report.findings[1].ulps, Some(0.0));

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome, print};
-use crate::diagnose::{Finding, Numbers, Report, Verdict, diagnose, named};
-use crate::fault::table::{Array, Kind, Named};
+use crate::diagnose::{Finding, Meant, Numbers, Report, Verdict, diagnose, named};
+use crate::fault::table::{Array, Kind};
+use crate::plan::{BetaSchedule, Scheduler};
+use crate::schedule::Betas;
 
 /// Arguments of `alphabar check`.
 #[derive(clap::Args, Debug)]
@@ -80,44 +82,45 @@ fn conclude(args: &Args, report: &Report, judged: &std::path::Path) -> Outcome {
     }))
 }
 
-fn meant(args: &Args, length: Option<usize>) -> Outcome<Option<Named>> {
-    let from_file = args.scheduler.as_deref().map(config).transpose()?;
-    let kind = args.schedule.clone().or_else(|| from_file.as_ref().map(|file| file.kind.name().to_owned()));
-    let Some(kind) = kind else { return Ok(None) };
-    let steps = args.steps.or(from_file.map(|file| file.steps)).or(length).unwrap_or(1000);
-    let start = args.beta_start.or(from_file.map(|file| file.start));
-    let end = args.beta_end.or(from_file.map(|file| file.end));
-    match named(&kind, steps, start, end) {
-        Some(named) => {
-            named.betas().map_err(|error| Failure::usage(format!("--schedule {kind}: {error}")))?;
-            Ok(Some(named))
+/// What the options and the configuration say was meant; an option overrides the configuration.
+fn meant(args: &Args, length: Option<usize>) -> Outcome<Option<Meant>> {
+    let file = args.scheduler.as_deref().map(config).transpose()?;
+    let zero_terminal_snr = file.as_ref().is_some_and(|file| file.zero_terminal_snr);
+    let curve = [args.steps.is_some(), args.beta_start.is_some(), args.beta_end.is_some()];
+    let kind = match (&args.schedule, file.as_ref().map(|file| &file.beta_schedule)) {
+        (Some(kind), _) => kind.as_str(),
+        (None, Some(BetaSchedule::Given(_))) if curve.contains(&true) => {
+            let what = "the scheduler's trained_betas are a list, to which --steps, --beta-start and --beta-end say \
+                        nothing; name a curve with --schedule, or leave them out";
+            return Err(Failure::usage(what));
         }
-        None => {
-            let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            Err(Failure::usage(format!("--schedule {kind:?} is not known; expected cosine or one of {names:?}")))
+        (None, Some(BetaSchedule::Given(betas))) => {
+            let betas = Betas::new(betas.clone()).map_err(Failure::usage)?;
+            return Ok(Some(Meant::from(betas).with_zero_terminal_snr(zero_terminal_snr)));
         }
-    }
+        (None, Some(BetaSchedule::Linear)) => Kind::Linear.name(),
+        (None, Some(BetaSchedule::ScaledLinear)) => Kind::ScaledLinear.name(),
+        (None, Some(BetaSchedule::Cosine)) => Kind::Cosine.name(),
+        (None, Some(BetaSchedule::Sigmoid)) => Kind::Sigmoid.name(),
+        (None, None) => return Ok(None),
+    };
+    let steps = args.steps.or(file.as_ref().map(|file| file.trained_steps)).or(length).unwrap_or(1000);
+    let start = args.beta_start.or(file.as_ref().map(|file| file.beta_start));
+    let end = args.beta_end.or(file.as_ref().map(|file| file.beta_end));
+    let Some(meant) = named(kind, steps, start, end) else {
+        let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        return Err(Failure::usage(format!("--schedule {kind:?} is not known; expected cosine or one of {names:?}")));
+    };
+    let meant = meant.with_zero_terminal_snr(zero_terminal_snr);
+    meant.betas().map_err(|error| Failure::usage(format!("--schedule {kind}: {error}")))?;
+    Ok(Some(meant))
 }
 
-/// The schedule that a diffusers configuration names.
-fn config(path: &std::path::Path) -> Outcome<Named> {
-    let bad = |what: String| Failure::usage(format!("{}: {what}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
-    let value: Value = serde_json::from_str(&text).map_err(|error| bad(format!("not JSON: {error}")))?;
-    let number = |key: &str, default: f64| match value.get(key) {
-        None | Some(Value::Null) => Ok(default),
-        Some(found) => found.as_f64().ok_or_else(|| bad(format!("{key} is {found}; expected a number"))),
-    };
-    if value.get("trained_betas").is_some_and(|betas| !betas.is_null()) {
-        return Err(bad("trained_betas are given; there is no curve to compare with: leave --scheduler out".into()));
-    }
-    if value.get("rescale_betas_zero_snr").and_then(Value::as_bool).unwrap_or(false) {
-        return Err(bad("rescale_betas_zero_snr moves the betas off the curve: leave --scheduler out".into()));
-    }
-    let schedule = value.get("beta_schedule").and_then(Value::as_str).unwrap_or("linear");
-    let kind = Kind::from_name(schedule).ok_or_else(|| bad(format!("beta_schedule {schedule:?} is not known")))?;
-    let steps = number("num_train_timesteps", 1000.0)? as usize;
-    Ok(Named { kind, steps, start: number("beta_start", 1e-4)?, end: number("beta_end", 0.02)? })
+/// The chain that a diffusers configuration names.
+fn config(path: &std::path::Path) -> Outcome<Scheduler> {
+    let bad = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| bad(&error))?;
+    Scheduler::chain_from_json(&text).map_err(|error| bad(&error))
 }
 
 fn to_json(report: &Report) -> Value {

@@ -2,7 +2,7 @@
 
 mod errata;
 
-use super::{Fault, Origin};
+use super::Origin;
 use crate::check::elbo::World;
 use crate::elbo::{
     AffineKernel, PathLogs, ProofRow, Reverse, Terms, denoising_from_eps_loss, denoising_term, expected_terms,
@@ -13,17 +13,6 @@ use crate::posterior::{Moments, Posterior};
 use crate::schedule::{Level, Schedule, Transition};
 
 pub use errata::ERRATA;
-
-macro_rules! faults {
-    ($($constant:ident $origin:expr, $name:ident: $sentence:literal
-        fn($($arg:ident: $kind:ty),*) -> $out:ty $body:block)*) => {$(
-        #[doc = $sentence]
-        pub const $constant: Fault = Fault { name: stringify!($name), sentence: $sentence, origin: $origin };
-
-        #[doc = concat!("[`", stringify!($constant), "`], with the signature of what it imitates.")]
-        pub fn $name($($arg: $kind),*) -> $out $body
-    )*};
-}
 
 faults! {
     FIRST_TERM_TWICE Origin::Erratum("E0.4"), first_term_twice:

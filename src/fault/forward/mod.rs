@@ -4,7 +4,7 @@ mod errata;
 
 pub use errata::ERRATA;
 
-use super::{Fault, Origin};
+use super::Origin;
 use crate::check::forward::{REFERENCE_MIXTURE, mixture_density};
 use crate::forward::{Expansion, Kernel, covariance, expansion, path_log_density};
 use crate::posterior::Moments;
@@ -12,13 +12,6 @@ use crate::schedule::{Schedule, Timestep, Transition};
 
 const fn at(t: usize) -> Timestep {
     Timestep::new(t)
-}
-
-macro_rules! faults {
-    ($($constant:ident, $name:literal, $origin:expr, $sentence:literal;)*) => {$(
-        #[doc = concat!("`", $name, "`: ", $sentence, ".")]
-        pub const $constant: Fault = Fault { name: $name, sentence: $sentence, origin: $origin };
-    )*};
 }
 
 faults! {

@@ -1,9 +1,11 @@
 //! Faults that show in a table: wrong schedules, and wrong arrays derived from right βs.
 
 mod array;
+mod rescaling;
 mod schedule;
 
 pub use array::{ARRAY_FAULTS, ArrayFault};
+pub use rescaling::{NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, RescalingFault, rescaled};
 pub use schedule::{SCHEDULE_FAULTS, ScheduleFault};
 
 use crate::error::Result;

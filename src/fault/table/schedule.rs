@@ -2,8 +2,8 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use super::super::{Fault, Origin};
 use super::{Kind, Named};
+use crate::fault::{Fault, shipped, slip};
 
 /// A wrong formula for the βs of a named schedule.
 #[derive(Clone, Copy, Debug)]
@@ -14,14 +14,6 @@ pub struct ScheduleFault {
     pub kind: Kind,
     /// β at index i of the schedule meant.
     pub beta: fn(&Named, usize) -> f64,
-}
-
-const fn slip(name: &'static str, sentence: &'static str) -> Fault {
-    Fault { name, sentence, origin: Origin::Slip }
-}
-
-const fn shipped(name: &'static str, sentence: &'static str) -> Fault {
-    Fault { name, sentence, origin: Origin::Shipped }
 }
 
 fn unit(named: &Named, i: usize) -> f64 {

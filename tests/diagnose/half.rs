@@ -1,0 +1,117 @@
+//! Tables in f16: right ones are right, wrong ones are named as far as 11 bits can tell.
+
+use alphabar::Schedule;
+use alphabar::diagnose::{Precision, diagnose};
+use alphabar::fault::table::{ARRAY_FAULTS, Array, Chain, Kind, SCHEDULE_FAULTS};
+
+use super::{Numbers, betas, meant, named, names, numbers};
+
+/// To the nearest number of 11 bits, by the spacing of its binade.
+fn half(value: f64) -> f64 {
+    let spacing = 2f64.powi((value.abs().log2().floor() as i32).max(-14) - 10);
+    let near = (value / spacing).round_ties_even() * spacing;
+    if !value.is_finite() || value == 0.0 {
+        value
+    } else if near.abs() > 65_504.0 {
+        f64::INFINITY.copysign(value)
+    } else {
+        near
+    }
+}
+
+fn stored(name: &str, values: impl IntoIterator<Item = f64>) -> Numbers {
+    Numbers { name: name.into(), values: values.into_iter().map(half).collect(), precision: Precision::F16 }
+}
+
+#[test]
+fn tables_stored_in_f16_are_right() {
+    for (kind, steps) in
+        [Kind::Linear, Kind::ScaledLinear, Kind::Cosine].into_iter().flat_map(|k| [(k, 50), (k, 1000)])
+    {
+        let beta = betas(&named(kind, steps));
+        for (array, values) in ordinary_tables!(f32, beta) {
+            let mut arrays = vec![stored("betas", beta.clone())];
+            if array != Array::Betas {
+                arrays.push(stored(array.name(), values));
+            }
+            for meant in [None, Some(&meant(kind, steps))] {
+                let report = diagnose(&arrays, meant);
+                assert!(report.is_right(), "{} {steps}:\n{report}", kind.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn tables_computed_in_f16_at_every_step_are_right_with_a_word_of_warning() {
+    let beta = betas(&named(Kind::Linear, 1000));
+    let mut bar = 1.0;
+    let cumprod: Vec<f64> = beta
+        .iter()
+        .map(|&b| {
+            bar = half(bar * half(1.0 - half(b)));
+            bar
+        })
+        .collect();
+    let report = diagnose(&[stored("betas", beta), stored("alphas_cumprod", cumprod)], None);
+    assert!(report.is_right(), "{report}");
+    assert!(report.to_string().contains("compute in f32"), "{report}");
+}
+
+/// A fault is either named (or one that is the same to 3 %), or too small for f16 to show.
+#[test]
+fn wrong_tables_in_f16_are_named_unless_f16_hides_the_fault() {
+    let mut hidden = Vec::new();
+    for (known, curve) in ARRAY_FAULTS
+        .iter()
+        .flat_map(|known| [(known, named(Kind::Linear, 1000)), (known, named(Kind::ScaledLinear, 50))])
+    {
+        let beta = betas(&curve);
+        let chain = Chain::new(beta.clone());
+        let wrong =
+            |entry: fn(&Chain, usize) -> f64| (0..curve.steps).map(|i| entry(&chain, i)).collect::<Vec<f64>>();
+        let report = diagnose(&[stored("betas", beta), stored(known.array.name(), wrong(known.entry))], None);
+        if report.is_right() {
+            hidden.push(known.fault.name);
+            continue;
+        }
+        let found = names(&report);
+        assert!(!found.is_empty(), "{} on {}: {report}", known.fault.name, curve.kind.name());
+        let same = ARRAY_FAULTS.iter().find(|other| other.fault.name == found[0]).unwrap();
+        let alike = wrong(known.entry).into_iter().zip(wrong(same.entry)).all(|(a, b)| {
+            let (a, b) = (half(a), half(b));
+            a == b || (a - b).abs() <= 0.07 * a.abs() + 1e-5 || (a.is_nan() && b.is_nan())
+        });
+        assert!(alike, "{} was taken for {}:\n{report}", known.fault.name, found[0]);
+    }
+    hidden.sort_unstable();
+    hidden.dedup();
+    println!("{} of {} hidden: {hidden:?}", hidden.len(), ARRAY_FAULTS.len());
+    assert!(hidden.len() * 10 <= ARRAY_FAULTS.len(), "{hidden:?}");
+}
+
+#[test]
+fn faulty_schedules_in_f16_are_named() {
+    let mut missed = Vec::new();
+    for known in SCHEDULE_FAULTS {
+        let curve = named(known.kind, 1000);
+        let values = (0..1000).map(|i| (known.beta)(&curve, i));
+        let report = diagnose(&[stored("betas", values)], Some(&curve.into()));
+        if names(&report) != [known.fault.name] {
+            missed.push((known.fault.name, report.to_string()));
+        }
+    }
+    println!("{missed:#?}");
+    assert!(missed.len() * 10 <= SCHEDULE_FAULTS.len(), "{missed:?}");
+}
+
+#[test]
+fn what_overflows_f16_is_infinite_and_right() {
+    let schedule = Schedule::new(alphabar::Betas::constant(20, 1e-5).unwrap());
+    let beta = schedule.betas().as_slice().to_vec();
+    let chain = Chain::new(beta.clone());
+    let snr = stored("snr", chain.bar.iter().map(|bar| bar / (1.0 - bar)));
+    assert_eq!(snr.values[0], f64::INFINITY);
+    let report = diagnose(&[numbers("betas", beta), snr], None);
+    assert!(report.is_right(), "{report}");
+}
