@@ -12,6 +12,7 @@ use super::progress::Voice;
 use super::recipe_args::{RecipeArgs, read_plan};
 use super::runtime_args::RuntimeArgs;
 use super::{interrupt, model};
+use crate::guidance::GuidanceScale;
 use crate::onnx::{Batch, Job, Sampler, Text};
 use crate::plan::{Clip, ClippedEpsilon, Plan, Recipe, SamplerKind};
 
@@ -104,7 +105,7 @@ pub fn run(args: &Args) -> Outcome {
     let labels = args.labels(&opened, seeds.len())?;
     let origin = Origin {
         model: opened.id.clone(),
-        guidance,
+        guidance: guidance.get(),
         null_label: args.null_label.or(contract.null_label),
         init_noise: given.initial_hash.clone(),
         inputs: given.inputs.iter().map(|(name, _, hash)| (name.clone(), hash.clone())).collect(),
@@ -164,9 +165,8 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// Evaluations of the network for one sample and step: guidance needs an unconditional one too.
-#[expect(clippy::float_cmp, reason = "exactly 1 is no guidance")]
-fn evaluations(guidance: f64) -> usize {
-    if guidance == 1.0 { 1 } else { 2 }
+fn evaluations(guidance: GuidanceScale) -> usize {
+    if guidance == GuidanceScale::NONE { 1 } else { 2 }
 }
 
 impl Args {
@@ -236,17 +236,17 @@ impl Args {
     }
 
     /// The scale, 1 if the model is not to be guided.
-    fn guidance(&self, opened: &model::Opened) -> Outcome<f64> {
+    fn guidance(&self, opened: &model::Opened) -> Outcome<GuidanceScale> {
         let contract = opened.sampler.network().contract();
         let Some(scale) = self.guidance else {
             if self.null_label.is_some() {
                 return Err(Failure::usage("--null-label has no meaning without --guidance"));
             }
-            return Ok(1.0);
+            return Ok(GuidanceScale::NONE);
         };
-        if !scale.is_finite() {
+        let Ok(guidance) = GuidanceScale::new(scale) else {
             return Err(Failure::usage(format!("--guidance is {scale}; expected a finite number")));
-        }
+        };
         let path = &opened.id.path;
         if contract.class_labels.is_none() {
             return Err(Failure::usage(format!(
@@ -259,7 +259,7 @@ impl Args {
             ))),
             Some(label) => {
                 contract.check_label(label).map_err(|error| Failure::usage(format!("--null-label: {error}")))?;
-                Ok(scale)
+                Ok(guidance)
             }
         }
     }

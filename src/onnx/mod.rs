@@ -1,5 +1,6 @@
 //! Networks as ONNX graphs: the runtime, the model's contract, and evaluation.
 
+mod batches;
 mod binary;
 mod binding;
 pub mod contract;
@@ -8,12 +9,17 @@ mod error;
 mod executor;
 pub mod install;
 mod native;
+mod opening;
 pub mod pipeline;
+mod ports;
+mod reading;
+mod resident;
 pub mod runtime;
 pub mod sampler;
 pub mod session;
 pub mod wheels;
 
+pub use batches::{Batch, Batches};
 pub use binding::Binding;
 pub use contract::{Contract, Element, IoNames, Port, TimestepPort, TimestepShape};
 pub use device::Device;
@@ -22,5 +28,5 @@ pub use executor::{Guidance, Moment, Timing};
 pub use install::{InstallOptions, install};
 pub use pipeline::{ModelSource, Text, UnetConfig, Weights};
 pub use runtime::{Description, Found, Origin, Runtime, RuntimeOptions, describe, discover, load};
-pub use sampler::{Batch, Batches, Job, SampleError, Sampler};
+pub use sampler::{Job, SampleError, Sampler, StepLoop};
 pub use session::{Network, Optimisation, SessionOptions};
