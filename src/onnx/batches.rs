@@ -7,7 +7,7 @@ use ndarray::{Array4, ArrayView4, ArrayViewD, Axis};
 
 use super::executor::{Executor, Guidance, Moment, Timing, Watch};
 use super::resident::Resident;
-use super::{Job, Network, SampleError, StepLoop};
+use super::{Job, Network, SampleError, Spectator, StepLoop};
 
 /// A few samples, finished.
 #[derive(Clone, Debug)]
@@ -114,18 +114,54 @@ impl<'a> Batches<'a> {
         self.next_watched(&mut Watch::Steps(count))
     }
 
-    fn next_watched(&mut self, watch: &mut Watch<'_>) -> Option<Result<Batch, SampleError>> {
+    /// As the others, for whoever looks on a shared job.
+    pub(super) fn next_spectated(&mut self, spectator: &dyn Spectator) -> Option<Result<Batch, SampleError>> {
+        let (first, end) = self.claim()?;
+        let rows = end - first;
+        let result = if spectator.wants(first) {
+            let mut see = |moment: Moment<'_>| {
+                spectator.see(moment);
+                spectator.step(rows);
+            };
+            self.make(first, end, &mut Watch::Moments(&mut see))
+        } else {
+            self.make(first, end, &mut Watch::Steps(&mut |_| spectator.step(rows)))
+        };
+        Some(self.ended_by(result))
+    }
+
+    /// Takes seeds from where another sampler's batches of the same job take theirs.
+    pub(super) fn share_seeds(&mut self, other: &Batches<'_>) {
+        self.next = Arc::clone(&other.next);
+    }
+
+    /// Leaves no seeds to anybody.
+    pub(super) fn end(&self) {
+        self.next.store(self.job.seeds.len(), Ordering::Relaxed);
+    }
+
+    /// The seeds of the next batch.
+    fn claim(&self) -> Option<(usize, usize)> {
         let count = self.job.seeds.len();
         let first = self.next.fetch_add(self.batch, Ordering::Relaxed);
         if first >= count {
-            self.next.store(count, Ordering::Relaxed);
+            self.end();
             return None;
         }
-        let result = self.make(first, (first + self.batch).min(count), watch);
+        Some((first, (first + self.batch).min(count)))
+    }
+
+    fn ended_by(&self, result: Result<Batch, SampleError>) -> Result<Batch, SampleError> {
         if result.is_err() {
-            self.next.store(count, Ordering::Relaxed);
+            self.end();
         }
-        Some(result)
+        result
+    }
+
+    fn next_watched(&mut self, watch: &mut Watch<'_>) -> Option<Result<Batch, SampleError>> {
+        let (first, end) = self.claim()?;
+        let result = self.make(first, end, watch);
+        Some(self.ended_by(result))
     }
 
     /// The rows of a batch. A graph of fixed batch and a loop of fixed tensors are filled up with the last sample, which

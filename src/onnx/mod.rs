@@ -7,7 +7,9 @@ pub mod contract;
 pub mod device;
 mod error;
 mod executor;
+mod fleet;
 pub mod install;
+pub mod memory;
 mod native;
 mod opening;
 pub mod pipeline;
@@ -16,6 +18,7 @@ mod reading;
 mod resident;
 pub mod runtime;
 pub mod sampler;
+mod search;
 pub mod session;
 pub mod wheels;
 
@@ -25,6 +28,7 @@ pub use contract::{Contract, Element, IoNames, Port, TimestepPort, TimestepShape
 pub use device::Device;
 pub use error::{Error, ErrorClass, Result};
 pub use executor::{Guidance, Moment, Timing};
+pub use fleet::{Shared, Spectator, share};
 pub use install::{InstallOptions, install};
 pub use pipeline::{ModelSource, Text, UnetConfig, Weights};
 pub use runtime::{Description, Found, Origin, Runtime, RuntimeOptions, describe, discover, load};

@@ -221,6 +221,10 @@ fn open_on_gpu(
         .map_err(|e| unavailable(&ort::Error::from(e)))?;
     commit(&mut configured, source).map_err(|e| {
         let message = e.message();
+        if message.contains("graph capture") {
+            // A node that the provider leaves to the CPU, or control flow.
+            return device_option(&format!("{CUDA_GRAPH}=1"), device, without_prefix(message));
+        }
         let words = ["CUDA", "cuda", "CUDNN", "cuDNN", "CUBLAS", "TensorRT", "TensorrtExecutionProvider"];
         if words.iter().any(|word| message.contains(word)) { unavailable(&e) } else { bad_graph(source, &e) }
     })

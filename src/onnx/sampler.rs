@@ -7,7 +7,8 @@ use ndarray::{ArrayView4, ArrayViewD};
 
 use super::batches::Batches;
 use super::executor::Guidance;
-use super::{Contract, ModelSource, Network, RuntimeOptions, SessionOptions, resident, runtime};
+use super::resident::{self, Resident};
+use super::{Contract, ModelSource, Network, RuntimeOptions, SessionOptions, memory, native, runtime};
 use crate::guidance::GuidanceScale;
 use crate::plan::{Plan, Recipe, Scheduler};
 
@@ -61,7 +62,8 @@ pub enum StepLoop {
     /// On the host, between two runs of the network: every plan and every model.
     Host,
     /// On the network's device, as part of its graph: nothing is copied between steps but noise. Not for plans that clip
-    /// to a quantile, nor for guidance on graphs of a fixed batch.
+    /// to a quantile, nor for guidance on graphs of a fixed batch, nor for operators older than version 13. The graph with
+    /// the step in it is a session of its own, so that the weights are there twice.
     Resident,
 }
 
@@ -91,6 +93,15 @@ pub struct Job<'a> {
     pub step_loop: Option<StepLoop>,
     /// Set it to stop between two steps.
     pub stop: Option<&'a AtomicBool>,
+}
+
+impl std::fmt::Display for StepLoop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::Resident => "resident",
+        })
+    }
 }
 
 impl<'a> Job<'a> {
@@ -172,7 +183,7 @@ impl Sampler {
     /// # Errors
     /// [`super::Error::OutOfMemory`].
     pub fn check_memory(&self, plan: &Plan, batch: usize) -> Result<(), SampleError> {
-        let Some(free) = free_memory() else { return Ok(()) };
+        let Some(free) = memory::free_on_host() else { return Ok(()) };
         let each = self.shape().iter().product::<usize>();
         // Given to and taken from the network, x, x̂₀, z and the registers.
         let arrays = 6 + plan.registers();
@@ -221,16 +232,34 @@ impl Sampler {
                 return Err(super::Error::BadInput { name: name.clone(), found, expected }.into());
             }
         }
+        let (step_loop, note) = self.step_loop(&job, guidance)?;
         let batch = match (contract.batch, job.batch) {
             (Some(fixed), Some(asked)) if fixed != asked => {
                 return Err(super::Error::FixedBatch { fixed, asked }.into());
             }
             (Some(fixed), _) => fixed,
-            (None, asked) => asked.unwrap_or_else(|| auto_batch(self.shape())).clamp(1, job.seeds.len()),
+            (None, Some(asked)) => asked.clamp(1, job.seeds.len()),
+            (None, None) => self.auto_batch(&job, guidance, step_loop)?,
         };
         self.check_memory(job.plan, batch)?;
-        let (step_loop, note) = self.step_loop(&job, guidance)?;
         Ok(Batches::new(self.network.clone(), job, batch, guidance, step_loop, note))
+    }
+
+    /// The batch that nobody asked for: on a GPU as many samples as fit, on the CPU few.
+    fn auto_batch(
+        &self,
+        job: &Job<'_>,
+        guidance: Option<Guidance>,
+        step_loop: StepLoop,
+    ) -> Result<usize, SampleError> {
+        let mut found = None;
+        // A run needs its further inputs, which have a row for every sample.
+        if let (Some(number), StepLoop::Resident, []) = (self.network.device().gpu(), step_loop, &job.inputs[..]) {
+            let mut run = |batch| Resident::new(&self.network, job.plan, batch, guidance)?.try_out();
+            let limit = job.seeds.len().min(memory::LARGEST);
+            found = memory::largest_batch(limit, &mut || native::free_on_gpu(number), &mut run)?;
+        }
+        Ok(found.unwrap_or_else(|| modest_batch(self.shape())).clamp(1, job.seeds.len()))
     }
 
     /// The loop that a job is carried out by, and why not the usual one.
@@ -281,13 +310,6 @@ fn unsupported(found: &str, expected: &'static str) -> SampleError {
 }
 
 /// Enough rows to keep the cores busy, few enough to stay in a modest memory.
-fn auto_batch(shape: [usize; 3]) -> usize {
+fn modest_batch(shape: [usize; 3]) -> usize {
     (16_384 / shape.iter().product::<usize>().max(1)).clamp(1, 16)
-}
-
-/// Memory that can be had without swapping, where the system tells.
-fn free_memory() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kilobytes| 1024.0 * kilobytes)
 }

@@ -311,6 +311,16 @@ impl Resident {
         Ok(Ran { timing, not_finite: not_finite(self.samples()) })
     }
 
+    /// One step on zeros, to see whether there is memory for it; captures nothing.
+    pub(in crate::onnx) fn try_out(&self) -> Result<(), SampleError> {
+        let run = || -> ort::Result<()> {
+            let mut options = RunOptions::new()?;
+            options.set("gpu_graph_id", "-1")?;
+            self.core.session().run_binding_with_options(&self.turns[0].io, &options).map(drop)
+        };
+        run().map_err(|error| self.failed(&error))
+    }
+
     /// Puts x_T and the counter of the first step in their places.
     fn begin(&mut self) -> ort::Result<()> {
         if self.core.cuda_graph && self.warm != Some(thread::current().id()) {
