@@ -358,11 +358,8 @@ impl Args {
         // A film shows the first few samples, whatever the size of the batches turns out to be.
         let film = self.film.as_ref().map(|path| Film::open(path, samplers[0].shape(), count, steps)).transpose()?;
         let bar = voice.bar((count * steps * each) as u64);
-        let stage = Stage::new(bar, each, film);
+        let stage = Stage::new(bar, each, film, voice);
         let shared = share(samplers, job, &stage, |batch| sink.take(batch.samples.view()))?;
-        for note in &shared.notes {
-            voice.say(note);
-        }
         stage.finish()?;
         Ok(shared)
     }

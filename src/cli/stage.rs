@@ -6,6 +6,7 @@ use indicatif::ProgressBar;
 
 use super::failure::Outcome;
 use super::output::Film;
+use super::progress::Voice;
 use crate::onnx::{Moment, Spectator, StepLoop};
 
 /// Samples in one run of the network; `None` chooses.
@@ -48,12 +49,13 @@ pub struct Stage {
     /// Evaluations for one sample and step.
     each: usize,
     film: Option<Mutex<Film>>,
+    voice: Voice,
 }
 
 impl Stage {
     /// With a film, if one is wanted.
-    pub fn new(bar: ProgressBar, each: usize, film: Option<Film>) -> Self {
-        Self { bar, each, film: film.map(Mutex::new) }
+    pub fn new(bar: ProgressBar, each: usize, film: Option<Film>, voice: Voice) -> Self {
+        Self { bar, each, film: film.map(Mutex::new), voice }
     }
 
     /// Takes the bar away and writes the film.
@@ -68,6 +70,10 @@ impl Stage {
 }
 
 impl Spectator for Stage {
+    fn note(&self, note: &str) {
+        self.voice.say(note);
+    }
+
     fn wants(&self, first: usize) -> bool {
         first == 0 && self.film.is_some()
     }

@@ -37,7 +37,7 @@ pub struct Batches<'a> {
 /// The two loops.
 #[derive(Debug)]
 enum Carrier {
-    Host(Executor),
+    Host(Box<Executor>),
     Resident(Box<Resident>),
 }
 
@@ -202,9 +202,11 @@ impl<'a> Batches<'a> {
 
     fn carrier(&self, count: usize, step_loop: StepLoop) -> Result<Carrier, SampleError> {
         Ok(match step_loop {
-            StepLoop::Host => Carrier::Host(Executor::new(&self.network, self.job.plan, count, self.guidance)?),
+            StepLoop::Host => {
+                Carrier::Host(Box::new(Executor::new(&self.network, self.job.plan, count, self.guidance)?))
+            }
             StepLoop::Resident => {
-                Carrier::Resident(Box::new(Resident::new(&self.network, self.job.plan, count, self.guidance)?))
+                Carrier::Resident(Resident::new(&self.network, self.job.plan, count, self.guidance)?)
             }
         })
     }

@@ -8,6 +8,11 @@ use super::{Batch, Batches, Job, Moment, SampleError, Sampler, StepLoop};
 
 /// Who looks on while a job runs; called from the threads of the samplers.
 pub trait Spectator: Sync {
+    /// Before the first step: what was chosen otherwise than usual, and why.
+    fn note(&self, note: &str) {
+        let _ = note;
+    }
+
     /// Whether the states of the batch that begins with seed `first` are to be shown: on a GPU each is fetched for that.
     fn wants(&self, first: usize) -> bool {
         let _ = first;
@@ -51,12 +56,14 @@ pub fn share<E: From<SampleError>>(
         if let Some(first) = all.first() {
             batches.share_seeds(first);
         }
+        if let Some(note) = batches.note() {
+            spectator.note(note);
+        }
         all.push(batches);
     }
     let shared = Shared {
         step_loop: all.first().map_or(StepLoop::Host, Batches::step_loop),
         batch: all.iter().map(Batches::batch).max().unwrap_or(0),
-        notes: all.iter().filter_map(Batches::note).map(str::to_owned).collect(),
     };
     thread::scope(|scope| {
         // One finished batch of each may wait for the caller.
@@ -86,12 +93,10 @@ pub fn share<E: From<SampleError>>(
 }
 
 /// How a shared job was carried out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shared {
     /// The loop of the first sampler.
     pub step_loop: StepLoop,
     /// The largest batch of any sampler.
     pub batch: usize,
-    /// What was chosen otherwise than usual, and why.
-    pub notes: Vec<String>,
 }

@@ -103,10 +103,13 @@ impl<'scope> Feed<'scope> {
     }
 }
 
+/// Filled buffers of a drawing thread, and the way back for empty ones.
+type Source = (Receiver<Tensor<f32>>, SyncSender<Tensor<f32>>);
+
 /// Takes filled buffers in the order of the steps and copies each into its tensor as soon as that is free.
 fn deliver(
     draws: &[Draw],
-    sources: &[(Receiver<Tensor<f32>>, SyncSender<Tensor<f32>>)],
+    sources: &[Source],
     free: &[Receiver<Tensor<f32>>; 2],
     put: &SyncSender<ort::Result<Tensor<f32>>>,
 ) -> Result<(), RecvError> {

@@ -83,12 +83,12 @@ impl Resident {
         plan: &Plan,
         batch: usize,
         guidance: Option<Guidance>,
-    ) -> Result<Self, SampleError> {
+    ) -> Result<Box<Self>, SampleError> {
         let idle = network.resident().lock().unwrap_or_else(PoisonError::into_inner).idle.take();
         if let Some(idle) = idle
             && (idle.batch, idle.guidance, &idle.plan) == (batch, guidance, plan)
         {
-            return Ok(*idle);
+            return Ok(idle);
         }
         check(network, plan, guidance).map_err(refused)?;
         let structure = Structure::of(plan, guidance.is_some()).map_err(refused)?;
@@ -98,12 +98,13 @@ impl Resident {
         }
         let core = Core::of(network, &structure)?;
         Self::bind(network, core, &structure, plan, batch, guidance)
+            .map(Box::new)
             .map_err(|error| network.failed(batch, &error).into())
     }
 
     /// Leaves the loop to the network's next job.
-    pub(in crate::onnx) fn retire(self, network: &Network) {
-        network.resident().lock().unwrap_or_else(PoisonError::into_inner).idle = Some(Box::new(self));
+    pub(in crate::onnx) fn retire(self: Box<Self>, network: &Network) {
+        network.resident().lock().unwrap_or_else(PoisonError::into_inner).idle = Some(self);
     }
 
     fn bind(
