@@ -4,6 +4,7 @@
 
 use std::hint::black_box;
 
+use alphabar::guidance::GuidanceScale;
 use alphabar::noise;
 use alphabar::plan::{Ancestral, Clip, Ddim, Plan, Prediction, Previous, ReverseVariance, Route};
 use alphabar::sample::{Registers, Shape, apply, guide};
@@ -53,7 +54,8 @@ fn steps(c: &mut Criterion) {
         group.bench_function(name, |b| b.iter(|| apply(step, SHAPE, &mut x, black_box(&out), &z, &mut registers)));
     }
     let other = out.clone();
-    group.bench_function("guidance", |b| b.iter(|| guide(1.5, SHAPE, &mut out, black_box(&other))));
+    let scale = GuidanceScale::new(1.5).expect("a finite number");
+    group.bench_function("guidance", |b| b.iter(|| guide(scale, SHAPE, &mut out, black_box(&other))));
     let mut copy = vec![0.0_f32; SHAPE.len()];
     group.throughput(Throughput::Bytes(2 * 4 * SHAPE.len() as u64));
     group.bench_function("copy, for comparison", |b| b.iter(|| copy.copy_from_slice(black_box(&x))));

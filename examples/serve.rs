@@ -10,6 +10,7 @@ use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::path::PathBuf;
 
+use alphabar::guidance::GuidanceScale;
 use alphabar::onnx::{Job, Sampler, SessionOptions};
 use alphabar::plan::Visits;
 use ndarray::Axis;
@@ -18,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = std::env::args().nth(1).map_or_else(|| PathBuf::from("fixtures/mnist-unet"), PathBuf::from);
     let sampler = Sampler::open(&model, &SessionOptions::default())?;
 
+    let guidance = GuidanceScale::new(2.0)?;
     // The model's own scheduler, with 20 steps. The plan is made once and shared by all requests.
     let mut recipe = sampler.recipe()?;
     recipe.visits = Visits::Count(20);
@@ -26,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in stdin().lock().lines() {
         let (label, seeds) = parse(&line?).ok_or("a request is: label first-last")?;
         let labels = vec![label; seeds.len()];
-        let job = Job { labels: Some(&labels), guidance: 2.0, ..Job::new(&plan, &seeds) };
+        let job = Job { labels: Some(&labels), guidance, ..Job::new(&plan, &seeds) };
         for batch in sampler.start(job)? {
             let batch = batch?;
             for (sample, seed) in batch.samples.axis_iter(Axis(0)).zip(&seeds[batch.first..]) {

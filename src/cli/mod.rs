@@ -15,6 +15,7 @@ mod recipe_args;
 mod runtime;
 mod runtime_args;
 mod sample;
+mod stage;
 mod table;
 mod verify;
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 use super::output::ModelId;
 use super::progress::Voice;
 use super::runtime::as_json;
 use super::runtime_args::RuntimeArgs;
-use crate::onnx::{Device, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, load};
+use crate::onnx::{ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, load};
 use crate::plan::Scheduler;
 
 /// Finds the parts of a model, or of the built-in one if none is named.
@@ -28,7 +28,7 @@ fn built_in() -> Outcome<ModelSource> {
 
 #[cfg(not(feature = "fixture"))]
 fn built_in() -> Outcome<ModelSource> {
-    Err(super::failure::Failure::usage(
+    Err(Failure::usage(
         "this build has no model of its own (feature `fixture`); name a pipeline folder or .onnx file",
     ))
 }
@@ -38,6 +38,8 @@ fn built_in() -> Outcome<ModelSource> {
 pub struct Opened {
     /// The network.
     pub sampler: Sampler,
+    /// The same on further devices.
+    pub others: Vec<Sampler>,
     /// Its name and hash.
     pub id: ModelId,
     /// The runtime and device in words.
@@ -46,14 +48,26 @@ pub struct Opened {
     pub runtime: serde_json::Value,
 }
 
-/// Loads the runtime, installing it if need be, and the model.
+/// Loads the runtime, installing it if need be, and the model on one device.
 ///
 /// # Errors
-/// Exit 1 for a bad model, 2 for options it does not take, 3 if the runtime or the device is not to be had.
+/// Exit 1 for a bad model, 2 for options it does not take or several devices, 3 if the runtime or the device is not to
+/// be had.
 pub fn open(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcome<Opened> {
+    if args.device.len() > 1 {
+        return Err(Failure::usage("--device: one device is enough here; only `sample` takes several"));
+    }
+    open_all(source, args, voice)
+}
+
+/// As [`open`], on every device that is named.
+///
+/// # Errors
+/// As [`open`], but for several devices.
+pub fn open_all(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcome<Opened> {
     let names = args.io.as_deref().map(str::parse).transpose()?.unwrap_or_default();
     let options = SessionOptions {
-        device: args.device,
+        device: args.device.first().copied().unwrap_or_default(),
         threads: args.threads.map(usize::from),
         ep_options: args.ep_options.clone(),
         names,
@@ -61,23 +75,30 @@ pub fn open(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcome<Op
     };
     let mut wanted = RuntimeOptions::from_environment(args.ort_dylib.clone());
     wanted.may_install = !args.no_install;
-    wanted.cuda = matches!(args.device, Device::Cuda(_));
+    wanted.cuda = args.device.iter().any(|device| device.gpu().is_some());
     wanted.install.quiet = voice.is_quiet();
     let runtime = load(&wanted)?;
     let network = Network::open(runtime, &source, &options)?;
     for note in source.notes.iter().chain(network.notes()) {
         voice.say(note);
     }
+    let (mut devices, mut others) = (vec![network.device().to_string()], Vec::new());
+    for &device in args.device.iter().skip(1) {
+        let other = Network::open(runtime, &source, &SessionOptions { device, ..options.clone() })?;
+        devices.push(other.device().to_string());
+        others.push(Sampler::new(other, Scheduler::default()));
+    }
     let found = runtime.description();
-    let device = network.device();
+    let device = devices.join(",");
     let mut record = as_json(found);
-    record["device"] = device.to_string().into();
+    record["device"] = device.as_str().into();
     record["threads"] = args.threads.into();
     record["ep_options"] = serde_json::json!(args.ep_options);
     Ok(Opened {
         place: format!("ONNX Runtime {} on {device}", found.version),
         id: ModelId { path: source.name.clone(), sha256: source.sha256()? },
         sampler: Sampler::new(network, Scheduler::default()),
+        others,
         runtime: record,
     })
 }

@@ -11,13 +11,14 @@ use crate::onnx::Device;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Runtime")]
 pub struct RuntimeArgs {
-    /// Device: auto, cpu, cuda, cuda:1
-    #[arg(long, default_value = "auto")]
-    pub device: Device,
+    /// Device: auto, cpu, cuda, cuda:1, tensorrt:0; several of them share the samples, as in cuda:0,cuda:1
+    #[arg(long, default_value = "auto", value_delimiter = ',', value_name = "DEVICE,…")]
+    pub device: Vec<Device>,
     /// Threads of the network [default: the runtime's choice, one a core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// An option of the execution provider, as in cudnn_conv_algo_search=HEURISTIC; may be given again
+    /// An option of the execution provider by ONNX Runtime's name, as in cudnn_conv_algo_search=EXHAUSTIVE, use_tf32=1,
+    /// prefer_nhwc=1, enable_cuda_graph=1; may be given again
     #[arg(long = "ep-option", value_name = "KEY=VALUE", value_parser = pair)]
     pub ep_options: Vec<(String, String)>,
     /// An ONNX Runtime library to use, or to fail with [also: ORT_DYLIB_PATH]

@@ -11,8 +11,10 @@ use super::output::{self, Draft, Film, Folder, Format, Origin, Record, Samples, 
 use super::progress::Voice;
 use super::recipe_args::{RecipeArgs, read_plan};
 use super::runtime_args::RuntimeArgs;
+use super::stage::{BatchSize, Place, Stage, parse_batch};
 use super::{interrupt, model};
-use crate::onnx::{Batch, Job, Sampler, Text};
+use crate::guidance::GuidanceScale;
+use crate::onnx::{Job, Sampler, Shared, StepLoop, Text, share};
 use crate::plan::{Clip, ClippedEpsilon, Plan, Recipe, SamplerKind};
 
 /// Arguments of `alphabar sample`.
@@ -45,9 +47,14 @@ pub struct Args {
     /// Show x_t and x̂₀ of a few samples along the way, as .gif or .png
     #[arg(long, value_name = "FILE")]
     film: Option<PathBuf>,
-    /// Samples in one run of the network; changes no sample but for the runtime's rounding [default: auto]
-    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u64).range(1..))]
-    batch: Option<u64>,
+    /// Samples in one run of the network, or auto: on a GPU as many as fit, on the CPU 1 to 16. Changes no sample but for
+    /// the runtime's rounding
+    #[arg(long, value_name = "B", default_value = "auto", value_parser = parse_batch)]
+    batch: BatchSize,
+    /// Where the plan's steps are computed: resident on the network's device, or host [default: resident on a GPU, host on
+    /// the CPU]
+    #[arg(long = "loop", value_name = "WHERE")]
+    step_loop: Option<Place>,
     /// x_T to start from, f32 [count, C, H, W]
     #[arg(long, value_name = "FILE.npy")]
     init_noise: Option<PathBuf>,
@@ -94,17 +101,17 @@ pub fn run(args: &Args) -> Outcome {
     args.check_outputs(format, &seeds)?;
     let source = model::resolve(args.model.as_deref())?;
     let plan = args.plan(source.scheduler.as_ref(), voice)?;
-    let opened = model::open(source, &args.runtime, voice)?;
+    let opened = model::open_all(source, &args.runtime, voice)?;
     interrupt::check()?;
 
     let sampler = &opened.sampler;
     let contract = sampler.network().contract();
     let guidance = args.guidance(&opened)?;
-    sampler.check_memory(&plan, args.batch().unwrap_or(1).min(seeds.len()))?;
+    sampler.check_memory(&plan, args.batch.0.unwrap_or(1).min(seeds.len()))?;
     let labels = args.labels(&opened, seeds.len())?;
     let origin = Origin {
         model: opened.id.clone(),
-        guidance,
+        guidance: guidance.get(),
         null_label: args.null_label.or(contract.null_label),
         init_noise: given.initial_hash.clone(),
         inputs: given.inputs.iter().map(|(name, _, hash)| (name.clone(), hash.clone())).collect(),
@@ -115,6 +122,7 @@ pub fn run(args: &Args) -> Outcome {
     let (mut sink, positions) = args.open_output(format, &samples, &seeds, origin.stamp()?, voice)?;
 
     let start = Instant::now();
+    let mut runtime = opened.runtime.clone();
     let batch = if positions.is_empty() {
         0
     } else {
@@ -128,11 +136,15 @@ pub fn run(args: &Args) -> Outcome {
             null_label: args.null_label,
             initial: given.initial.as_ref().map(|x| x.view()),
             inputs: given.inputs.iter().map(|(name, values, _)| (name.clone(), values.view())).collect(),
-            batch: args.batch(),
+            batch: args.batch.0,
+            step_loop: args.step_loop.map(StepLoop::from),
             stop: Some(interrupt::flag()),
             ..Job::new(&plan, &seeds)
         };
-        args.carry_out(sampler, job, sink.as_mut(), voice)?
+        let samplers: Vec<&Sampler> = std::iter::once(sampler).chain(&opened.others).collect();
+        let shared = args.carry_out(&samplers, &job, sink.as_mut(), voice)?;
+        runtime["loop"] = shared.step_loop.to_string().into();
+        shared.batch
     };
     interrupt::check()?;
     sink.finish()?;
@@ -146,7 +158,7 @@ pub fn run(args: &Args) -> Outcome {
         seeds: seeds.to_string(),
         labels: samples.labels.as_deref(),
         origin,
-        runtime: opened.runtime.clone(),
+        runtime,
         batch,
         skipped: samples.count - positions.len(),
         seconds,
@@ -164,9 +176,8 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// Evaluations of the network for one sample and step: guidance needs an unconditional one too.
-#[expect(clippy::float_cmp, reason = "exactly 1 is no guidance")]
-fn evaluations(guidance: f64) -> usize {
-    if guidance == 1.0 { 1 } else { 2 }
+fn evaluations(guidance: GuidanceScale) -> usize {
+    if guidance == GuidanceScale::NONE { 1 } else { 2 }
 }
 
 impl Args {
@@ -231,22 +242,18 @@ impl Args {
         Ok(seeds)
     }
 
-    fn batch(&self) -> Option<usize> {
-        self.batch.map(|batch| usize::try_from(batch).unwrap_or(usize::MAX))
-    }
-
     /// The scale, 1 if the model is not to be guided.
-    fn guidance(&self, opened: &model::Opened) -> Outcome<f64> {
+    fn guidance(&self, opened: &model::Opened) -> Outcome<GuidanceScale> {
         let contract = opened.sampler.network().contract();
         let Some(scale) = self.guidance else {
             if self.null_label.is_some() {
                 return Err(Failure::usage("--null-label has no meaning without --guidance"));
             }
-            return Ok(1.0);
+            return Ok(GuidanceScale::NONE);
         };
-        if !scale.is_finite() {
+        let Ok(guidance) = GuidanceScale::new(scale) else {
             return Err(Failure::usage(format!("--guidance is {scale}; expected a finite number")));
-        }
+        };
         let path = &opened.id.path;
         if contract.class_labels.is_none() {
             return Err(Failure::usage(format!(
@@ -259,7 +266,7 @@ impl Args {
             ))),
             Some(label) => {
                 contract.check_label(label).map_err(|error| Failure::usage(format!("--null-label: {error}")))?;
-                Ok(scale)
+                Ok(guidance)
             }
         }
     }
@@ -345,32 +352,16 @@ impl Args {
         Ok(Some(turn.iter().copied().cycle().take(count).collect()))
     }
 
-    /// Runs the job into the sink and the film; gives the size of the batches.
-    fn carry_out(&self, sampler: &Sampler, job: Job<'_>, sink: &mut dyn Sink, voice: Voice) -> Outcome<usize> {
+    /// Runs the job into the sink and the film.
+    fn carry_out(&self, samplers: &[&Sampler], job: &Job<'_>, sink: &mut dyn Sink, voice: Voice) -> Outcome<Shared> {
         let (count, steps, each) = (job.seeds.len(), job.plan.steps().len(), evaluations(job.guidance));
-        let mut batches = sampler.start(job)?;
-        let size = batches.batch();
-        let shape = sampler.shape();
-        let film = self.film.as_ref().map(|path| Film::open(path, shape, size.min(count), steps));
-        let mut film = film.transpose()?;
+        // A film shows the first few samples, whatever the size of the batches turns out to be.
+        let film = self.film.as_ref().map(|path| Film::open(path, samplers[0].shape(), count, steps)).transpose()?;
         let bar = voice.bar((count * steps * each) as u64);
-        let mut done = 0;
-        while done < count {
-            let rows = size.min(count - done);
-            let mut watch = |moment: crate::onnx::Moment<'_>| {
-                bar.inc((rows * each) as u64);
-                if let (0, Some(film)) = (done, film.as_mut()) {
-                    film.see(moment.step, moment.x, moment.x0);
-                }
-            };
-            let Some(batch) = batches.next_observed(&mut watch) else { break };
-            let Batch { samples, .. } = batch?;
-            sink.take(samples.view())?;
-            done += samples.shape()[0];
-        }
-        bar.finish_and_clear();
-        film.map_or(Ok(()), Film::finish)?;
-        Ok(size)
+        let stage = Stage::new(bar, each, film, voice);
+        let shared = share(samplers, job, &stage, |batch| sink.take(batch.samples.view()))?;
+        stage.finish()?;
+        Ok(shared)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use half::{f16, slice::HalfFloatSliceExt};
-use ndarray::ArrayViewD;
+use ndarray::{ArrayD, ArrayViewD, Axis};
 use ort::{
     memory::Allocator,
     session::IoBinding,
@@ -11,10 +11,11 @@ use ort::{
 };
 
 use super::{
-    contract::{Dim, Element, Port, TimestepShape},
+    contract::{Contract, Dim, Element, Port, TimestepShape},
     device::Device,
     error::{Error, Result},
-    session::{Network, element_type},
+    reading::element_type,
+    session::{Network, run_failed},
 };
 
 /// Tensors of one batch size, bound to a network's inputs and outputs.
@@ -123,19 +124,8 @@ impl Binding {
     /// [`Error::BadInput`] if `t` is not finite or too large for the graph's element type.
     pub fn set_timestep(&mut self, t: f64) -> Result<()> {
         let port = &self.network.contract().timestep;
+        port.check(t)?;
         let seen = port.seen(t);
-        let limit = match port.element {
-            Element::I32 => f64::from(i32::MAX),
-            Element::I64 => 9.0e18,
-            _ => f64::INFINITY,
-        };
-        if !seen.is_finite() || seen.abs() > limit {
-            return Err(Error::BadInput {
-                name: port.name.clone(),
-                found: t.to_string(),
-                expected: format!("a finite number that fits in {}", port.element),
-            });
-        }
         fill(&mut self.timestep, &port.element, std::iter::repeat(seen))
             .map_err(|e| self.network.failed(self.batch, &e))?;
         self.timestep_given = true;
@@ -153,30 +143,8 @@ impl Binding {
         let (Some(port), Some(tensor)) = (&contract.class_labels, &mut self.labels) else {
             return Err(Error::NoLabels);
         };
-        if labels.len() != self.batch {
-            return Err(Error::BadInput {
-                name: port.name.clone(),
-                found: format!("{} labels", labels.len()),
-                expected: format!("{}, one for each sample", self.batch),
-            });
-        }
-        for &label in labels {
-            contract.check_label(label)?;
-            if port.element == Element::I32 && i32::try_from(label).is_err() {
-                return Err(Error::LabelOutOfRange {
-                    label,
-                    classes: contract.classes.unwrap_or(0),
-                    null_label: contract.null_label,
-                });
-            }
-        }
-        let written = match port.element {
-            #[allow(clippy::cast_possible_truncation)]
-            Element::I32 => tensor.try_extract_tensor_mut::<i32>().map(|(_, to)| {
-                to.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as i32);
-            }),
-            _ => tensor.try_extract_tensor_mut::<i64>().map(|(_, to)| to.copy_from_slice(labels)),
-        };
+        check_labels(contract, port, self.batch, labels)?;
+        let written = write_labels(tensor, port, labels);
         written.map_err(|e| self.network.failed(self.batch, &e))?;
         self.labels_given = true;
         self.stale.labels = true;
@@ -190,27 +158,11 @@ impl Binding {
     /// [`Error::InputUnknown`], or [`Error::BadInput`] if the shape does not fit or a value does not fit the graph's
     /// element type.
     pub fn set_extra(&mut self, name: &str, values: ArrayViewD<'_, f32>) -> Result<()> {
-        let extra = &self.network.contract().extra;
-        let Some(at) = extra.iter().position(|p| p.name == name) else {
-            let names: Vec<&str> = extra.iter().map(|p| p.name.as_str()).collect();
-            let present = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return Err(Error::InputUnknown { name: name.to_owned(), present });
-        };
-        let port = extra[at].clone();
-        let shape = extra_shape(&port, values.shape(), self.batch)?;
-        check_values(&port, &values)?;
-        let tensor = self.fill_extra(&port, &shape, values).map_err(|e| self.network.failed(self.batch, &e))?;
+        let (at, tensor) = extra_tensor(self.network.contract(), &self.network.name(), name, values, self.batch)?;
+        let port = &self.network.contract().extra[at];
+        self.io.bind_input(&port.name, &tensor).map_err(|e| self.network.failed(self.batch, &e))?;
         self.extra[at] = Some(tensor);
         Ok(())
-    }
-
-    fn fill_extra(&mut self, port: &Port, shape: &[usize], values: ArrayViewD<'_, f32>) -> ort::Result<DynTensor> {
-        let mut tensor = DynTensor::new(&Allocator::default(), element_type(&port.element), shape.to_vec())?;
-        // A first axis of 1 is repeated by going round.
-        let values = values.iter().copied().map(f64::from).collect::<Vec<_>>();
-        fill(&mut tensor, &port.element, values.iter().copied().cycle())?;
-        self.io.bind_input(&port.name, &tensor)?;
-        Ok(tensor)
     }
 
     /// Evaluates the network on what was set.
@@ -313,9 +265,77 @@ impl Floats {
     }
 }
 
+/// Refuses labels that the graph does not take, or that are not one for each row.
+pub(super) fn check_labels(contract: &Contract, port: &Port, rows: usize, labels: &[i64]) -> Result<()> {
+    if labels.len() != rows {
+        return Err(Error::BadInput {
+            name: port.name.clone(),
+            found: format!("{} labels", labels.len()),
+            expected: format!("{rows}, one for each sample"),
+        });
+    }
+    for &label in labels {
+        contract.check_label(label)?;
+        if port.element == Element::I32 && i32::try_from(label).is_err() {
+            return Err(Error::LabelOutOfRange {
+                label,
+                classes: contract.classes.unwrap_or(0),
+                null_label: contract.null_label,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Writes checked labels into a host tensor of the port's element type.
+pub(super) fn write_labels(tensor: &mut DynTensor, port: &Port, labels: &[i64]) -> ort::Result<()> {
+    match port.element {
+        #[allow(clippy::cast_possible_truncation)]
+        Element::I32 => tensor.try_extract_tensor_mut::<i32>().map(|(_, to)| {
+            to.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as i32);
+        }),
+        _ => tensor.try_extract_tensor_mut::<i64>().map(|(_, to)| to.copy_from_slice(labels)),
+    }
+}
+
+/// Rows for the conditional pass and the same again for the unconditional one.
+pub(super) fn twice(rows: &ArrayViewD<'_, f32>) -> ArrayD<f32> {
+    ndarray::concatenate(Axis(0), &[rows.view(), rows.view()]).expect("two copies of one array have one shape")
+}
+
+/// A further input as a host tensor: its place among the contract's, and its values.
+///
+/// # Errors
+/// Those of [`Binding::set_extra`].
+pub(super) fn extra_tensor(
+    contract: &Contract,
+    model: &str,
+    name: &str,
+    values: ArrayViewD<'_, f32>,
+    batch: usize,
+) -> Result<(usize, DynTensor)> {
+    let extra = &contract.extra;
+    let Some(at) = extra.iter().position(|p| p.name == name) else {
+        let names: Vec<&str> = extra.iter().map(|p| p.name.as_str()).collect();
+        let present = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(Error::InputUnknown { name: name.to_owned(), present });
+    };
+    let port = &extra[at];
+    let shape = extra_shape(port, values.shape(), batch)?;
+    check_values(port, &values)?;
+    let make = || {
+        let mut tensor = DynTensor::new(&Allocator::default(), element_type(&port.element), shape)?;
+        // A first axis of 1 is repeated by going round.
+        let values = values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        fill(&mut tensor, &port.element, values.iter().copied().cycle())?;
+        Ok(tensor)
+    };
+    Ok((at, make().map_err(|e| run_failed(model, batch, &e))?))
+}
+
 /// Writes numbers into a tensor of a known element type.
 #[allow(clippy::cast_possible_truncation)]
-fn fill(tensor: &mut DynTensor, element: &Element, values: impl Iterator<Item = f64>) -> ort::Result<()> {
+pub(super) fn fill(tensor: &mut DynTensor, element: &Element, values: impl Iterator<Item = f64>) -> ort::Result<()> {
     fn write<T: ort::value::PrimitiveTensorElementType>(
         tensor: &mut DynTensor,
         values: impl Iterator<Item = T>,

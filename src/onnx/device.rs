@@ -14,6 +14,9 @@ use super::{
 /// The name of ONNX Runtime's CUDA execution provider.
 pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
 
+/// The name of ONNX Runtime's TensorRT execution provider.
+pub const TENSORRT_PROVIDER: &str = "TensorrtExecutionProvider";
+
 /// Where the network is to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,6 +28,19 @@ pub enum Device {
     Cpu,
     /// The GPU of that number, or an error.
     Cuda(u32),
+    /// The GPU of that number through TensorRT, or an error.
+    TensorRt(u32),
+}
+
+impl Device {
+    /// The GPU's number, if it is one.
+    #[must_use]
+    pub const fn gpu(self) -> Option<u32> {
+        match self {
+            Self::Cuda(n) | Self::TensorRt(n) => Some(n),
+            Self::Auto | Self::Cpu => None,
+        }
+    }
 }
 
 impl fmt::Display for Device {
@@ -33,6 +49,7 @@ impl fmt::Display for Device {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(n) => write!(f, "cuda:{n}"),
+            Self::TensorRt(n) => write!(f, "tensorrt:{n}"),
         }
     }
 }
@@ -41,15 +58,13 @@ impl FromStr for Device {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            _ => text
-                .strip_prefix("cuda:")
-                .and_then(|n| n.parse().ok())
-                .map(Self::Cuda)
-                .ok_or_else(|| format!("{text:?} is not a device; expected auto, cpu, cuda or cuda:N")),
+        let (kind, number) = text.split_once(':').map_or((text, Some(0)), |(kind, n)| (kind, n.parse().ok()));
+        match (kind, number) {
+            ("auto", Some(_)) if kind == text => Ok(Self::Auto),
+            ("cpu", Some(_)) if kind == text => Ok(Self::Cpu),
+            ("cuda", Some(n)) => Ok(Self::Cuda(n)),
+            ("tensorrt", Some(n)) => Ok(Self::TensorRt(n)),
+            _ => Err(format!("{text:?} is not a device; expected auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N")),
         }
     }
 }
@@ -123,12 +138,16 @@ mod tests {
 
     #[test]
     fn devices_have_names() {
-        for (text, device) in
-            [("auto", Device::Auto), ("cpu", Device::Cpu), ("cuda", Device::Cuda(0)), ("cuda:3", Device::Cuda(3))]
-        {
+        for (text, device) in [
+            ("auto", Device::Auto),
+            ("cpu", Device::Cpu),
+            ("cuda", Device::Cuda(0)),
+            ("cuda:3", Device::Cuda(3)),
+            ("tensorrt:1", Device::TensorRt(1)),
+        ] {
             assert_eq!(text.parse(), Ok(device));
         }
-        for text in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"] {
+        for text in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU", "cpu:0", "auto:"] {
             assert!(text.parse::<Device>().is_err(), "{text}");
         }
         assert_eq!(Device::Cuda(1).to_string(), "cuda:1");

@@ -1,11 +1,13 @@
-//! Carries any plan out on a network bound to one batch size, in f32, without allocating on the way.
+//! The host's loop: carries any plan out on a network bound to one batch size, in f32, without allocating on the way.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ndarray::{ArrayViewD, Axis};
+use ndarray::ArrayViewD;
 
-use super::{Binding, Network, SampleError};
+use super::binding::{Binding, twice};
+use super::{Network, SampleError};
+use crate::guidance::GuidanceScale;
 use crate::noise;
 use crate::plan::Plan;
 use crate::sample::{Registers, Shape, apply, guide};
@@ -14,7 +16,7 @@ use crate::sample::{Registers, Shape, apply, guide};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guidance {
     /// s; 1 leaves the conditional output as it is.
-    pub scale: f64,
+    pub scale: GuidanceScale,
     /// The label that stands for no class.
     pub null_label: i64,
 }
@@ -35,8 +37,16 @@ pub struct Moment<'a> {
 pub struct Timing {
     /// From x_T to the sample.
     pub total: Duration,
-    /// Of that, inside the network.
+    /// Of that, inside the network; where the step is part of the network's graph, inside both.
     pub network: Duration,
+}
+
+/// Who looks on while a plan runs.
+pub(super) enum Watch<'a> {
+    /// Someone who counts steps.
+    Steps(&'a mut dyn FnMut(usize)),
+    /// Someone who looks at every state, which has to be fetched from the device for that.
+    Moments(&'a mut dyn FnMut(Moment<'_>)),
 }
 
 /// How the unconditional pass is made.
@@ -106,14 +116,12 @@ impl Executor {
     /// A further input of the graph, one row a sample.
     pub(super) fn set_input(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<(), SampleError> {
         if self.passes == Passes::Shared {
-            let twice = ndarray::concatenate(Axis(0), &[rows.view(), rows.view()])
-                .expect("two copies of one array have one shape");
-            return Ok(self.binding.set_extra(name, twice.view())?);
+            return Ok(self.binding.set_extra(name, twice(&rows).view())?);
         }
         Ok(self.binding.set_extra(name, rows)?)
     }
 
-    /// From x_T to the samples, NCHW. `initial` stands in for draw 0 where it is given.
+    /// From x_T to the samples. `initial` stands in for draw 0 where it is given.
     ///
     /// `labels` has one label a sample if the graph takes labels.
     pub(super) fn run(
@@ -123,21 +131,11 @@ impl Executor {
         labels: Option<&[i64]>,
         initial: Option<&[f32]>,
         stop: Option<&AtomicBool>,
-        observe: &mut dyn FnMut(Moment<'_>),
-    ) -> Result<(&[f32], Timing), SampleError> {
+        watch: &mut Watch<'_>,
+    ) -> Result<Timing, SampleError> {
         let start = Instant::now();
         let mut network = Duration::ZERO;
-        match initial {
-            Some(values) => self.x.copy_from_slice(values),
-            None => {
-                noise::fill_batch(seeds, 0, &mut self.x);
-                scale(plan.initial_std(), &mut self.x);
-            }
-        }
-        let count = not_finite(&self.x);
-        if count > 0 {
-            return Err(crate::Error::NonFinite { name: "x_T", step: None, count, of: self.x.len() }.into());
-        }
+        initial_state(plan, seeds, initial, &mut self.x)?;
         self.set_labels(labels)?;
         for (k, step) in plan.steps().iter().enumerate() {
             if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
@@ -158,9 +156,17 @@ impl Executor {
                 noise::fill_batch(seeds, step.draw.unwrap_or(1), &mut self.z);
             }
             apply(step, self.shape, &mut self.x, conditional, &self.z, &mut self.registers);
-            observe(Moment { step: k, x: &self.x, x0: self.registers.x0() });
+            match watch {
+                Watch::Steps(see) => see(k),
+                Watch::Moments(see) => see(Moment { step: k, x: &self.x, x0: self.registers.x0() }),
+            }
         }
-        Ok((&self.x, Timing { total: start.elapsed(), network }))
+        Ok(Timing { total: start.elapsed(), network })
+    }
+
+    /// The samples of the last run, NCHW.
+    pub(super) fn samples(&self) -> &[f32] {
+        &self.x
     }
 
     /// Puts x, scaled, into the network and its output into `out`; gives the time that the network took.
@@ -214,6 +220,27 @@ fn scale(factor: f64, values: &mut [f32]) {
     }
 }
 
-fn not_finite(values: &[f32]) -> usize {
+/// x_T: draw 0 times the plan's standard deviation, or what is given.
+pub(super) fn initial_state(
+    plan: &Plan,
+    seeds: &[u64],
+    initial: Option<&[f32]>,
+    x: &mut [f32],
+) -> Result<(), SampleError> {
+    match initial {
+        Some(values) => x.copy_from_slice(values),
+        None => {
+            noise::fill_batch(seeds, 0, x);
+            scale(plan.initial_std(), x);
+        }
+    }
+    match not_finite(x) {
+        0 => Ok(()),
+        count => Err(crate::Error::NonFinite { name: "x_T", step: None, count, of: x.len() }.into()),
+    }
+}
+
+/// How many entries are NaN or infinite.
+pub(super) fn not_finite(values: &[f32]) -> usize {
     values.iter().filter(|value| !value.is_finite()).count()
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     error::{Error, Result},
-    runtime::{inspect, libraries_in},
+    search::{inspect, libraries_in},
     wheels::{self, PINNED, PYTHON_ABI, PYTHON_VERSION, Wheel},
 };
 

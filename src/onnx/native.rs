@@ -1,4 +1,5 @@
-//! The only unsafe code of the crate: asking a shared library what it is, and asking ONNX Runtime what it can do.
+//! The only unsafe code of the crate: asking a shared library what it is, ONNX Runtime what it can do, and CUDA how much
+//! memory is free.
 //!
 //! `ort` reads a library's version too, but only while committing the process to it; a candidate that turns out to be
 //! too old or broken must leave the way open for the next one.
@@ -39,6 +40,28 @@ pub(super) fn preload(path: &Path) -> Result<(), String> {
     // SAFETY: loading a library runs its initialisers; these are vendor libraries that the execution provider would
     // load itself a moment later. The handle is kept for the life of the process.
     unsafe { libloading::Library::new(path) }.map(std::mem::forget).map_err(|e| explain(&e))
+}
+
+/// Free memory of a GPU in bytes, by CUDA's runtime library; `None` if that is not there or does not say.
+pub(super) fn free_on_gpu(number: u32) -> Option<u64> {
+    type SetDevice = unsafe extern "C" fn(std::ffi::c_int) -> std::ffi::c_int;
+    type MemGetInfo = unsafe extern "C" fn(*mut usize, *mut usize) -> std::ffi::c_int;
+    let names: &[&str] = if cfg!(windows) {
+        &["cudart64_13.dll", "cudart64_12.dll"]
+    } else {
+        &["libcudart.so.13", "libcudart.so.12", "libcudart.so"]
+    };
+    let (mut free, mut total) = (0, 0);
+    // SAFETY: both functions have had these signatures since CUDA 2 and write nothing but the two numbers; a call that
+    // fails says so by its result. The library stays loaded, as the execution provider's own handle would keep it.
+    unsafe {
+        let library = names.iter().find_map(|&name| libloading::Library::new(name).ok())?;
+        let library = std::mem::ManuallyDrop::new(library);
+        let set_device: libloading::Symbol<'_, SetDevice> = library.get(b"cudaSetDevice\0").ok()?;
+        let mem_get_info: libloading::Symbol<'_, MemGetInfo> = library.get(b"cudaMemGetInfo\0").ok()?;
+        let told = set_device(i32::try_from(number).ok()?) == 0 && mem_get_info(&raw mut free, &raw mut total) == 0;
+        told.then_some(free as u64)
+    }
 }
 
 /// The execution providers that the loaded runtime was built with. Call only after `ort::init_from`.

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use ndarray::{Array4, ArrayView4, ArrayViewD, Axis};
+use ndarray::{ArrayView4, ArrayViewD};
 
-use super::executor::{Executor, Guidance, Moment, Timing};
-use super::{Contract, ModelSource, Network, RuntimeOptions, SessionOptions, runtime};
+use super::batches::Batches;
+use super::executor::Guidance;
+use super::resident::{self, Resident};
+use super::{Contract, ModelSource, Network, RuntimeOptions, SessionOptions, memory, native, runtime};
+use crate::guidance::GuidanceScale;
 use crate::plan::{Plan, Recipe, Scheduler};
 
 /// Why sampling stopped.
@@ -52,6 +55,18 @@ pub struct Sampler {
     scheduler: Scheduler,
 }
 
+/// Where the arithmetic of a plan's steps is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepLoop {
+    /// On the host, between two runs of the network: every plan and every model.
+    Host,
+    /// On the network's device, as part of its graph: nothing is copied between steps but noise. Not for plans that clip
+    /// to a quantile, nor for guidance on graphs of a fixed batch, nor for operators older than version 13. The graph with
+    /// the step in it is a session of its own, so that the weights are there twice.
+    Resident,
+}
+
 /// What to sample.
 ///
 /// Only `plan` and `seeds` have no default: see [`Job::new`].
@@ -64,7 +79,7 @@ pub struct Job<'a> {
     /// One label a seed; needed exactly if the model takes labels.
     pub labels: Option<&'a [i64]>,
     /// s in u + s(c − u); 1 is no guidance and costs nothing.
-    pub guidance: f64,
+    pub guidance: GuidanceScale,
     /// The label of the unconditional pass, where the model's own does not serve.
     pub null_label: Option<i64>,
     /// x_T, one row a seed, in place of draw 0.
@@ -73,8 +88,20 @@ pub struct Job<'a> {
     pub inputs: Vec<(String, ArrayViewD<'a, f32>)>,
     /// Samples in one run of the network; `None` chooses.
     pub batch: Option<usize>,
+    /// Where the steps are done; `None` takes the resident loop on a GPU, where it takes the job, and the host's on the
+    /// CPU.
+    pub step_loop: Option<StepLoop>,
     /// Set it to stop between two steps.
     pub stop: Option<&'a AtomicBool>,
+}
+
+impl std::fmt::Display for StepLoop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::Resident => "resident",
+        })
+    }
 }
 
 impl<'a> Job<'a> {
@@ -85,25 +112,15 @@ impl<'a> Job<'a> {
             plan,
             seeds,
             labels: None,
-            guidance: 1.0,
+            guidance: GuidanceScale::NONE,
             null_label: None,
             initial: None,
             inputs: Vec::new(),
             batch: None,
+            step_loop: None,
             stop: None,
         }
     }
-}
-
-/// A few samples, finished.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Position of the first of them among the job's seeds.
-    pub first: usize,
-    /// One row a sample: NCHW, in the model's range.
-    pub samples: Array4<f32>,
-    /// Where the time went.
-    pub timing: Timing,
 }
 
 impl Sampler {
@@ -115,7 +132,7 @@ impl Sampler {
     /// `scheduler_config.json`.
     pub fn open(model: &Path, options: &SessionOptions) -> Result<Self, SampleError> {
         let source = ModelSource::resolve(model)?;
-        let cuda = matches!(options.device, super::Device::Cuda(_));
+        let cuda = options.device.gpu().is_some();
         let runtime = runtime::load(&RuntimeOptions { cuda, ..RuntimeOptions::from_environment(None) })?;
         let scheduler = source.scheduler.as_ref().map(|text| Scheduler::from_json(&text.text)).transpose()?;
         let network = Network::open(runtime, &source, options)?;
@@ -166,7 +183,7 @@ impl Sampler {
     /// # Errors
     /// [`super::Error::OutOfMemory`].
     pub fn check_memory(&self, plan: &Plan, batch: usize) -> Result<(), SampleError> {
-        let Some(free) = free_memory() else { return Ok(()) };
+        let Some(free) = memory::free_on_host() else { return Ok(()) };
         let each = self.shape().iter().product::<usize>();
         // Given to and taken from the network, x, x̂₀, z and the registers.
         let arrays = 6 + plan.registers();
@@ -215,90 +232,52 @@ impl Sampler {
                 return Err(super::Error::BadInput { name: name.clone(), found, expected }.into());
             }
         }
+        let (step_loop, note) = self.step_loop(&job, guidance)?;
         let batch = match (contract.batch, job.batch) {
             (Some(fixed), Some(asked)) if fixed != asked => {
                 return Err(super::Error::FixedBatch { fixed, asked }.into());
             }
             (Some(fixed), _) => fixed,
-            (None, asked) => asked.unwrap_or_else(|| auto_batch(self.shape())).clamp(1, job.seeds.len()),
+            (None, Some(asked)) => asked.clamp(1, job.seeds.len()),
+            (None, None) => self.auto_batch(&job, guidance, step_loop)?,
         };
         self.check_memory(job.plan, batch)?;
-        Ok(Batches { network: self.network.clone(), job, batch, guidance, next: 0, executor: None })
-    }
-}
-
-/// The batches of a job, made as they are asked for.
-#[derive(Debug)]
-pub struct Batches<'a> {
-    network: Network,
-    job: Job<'a>,
-    batch: usize,
-    guidance: Option<Guidance>,
-    next: usize,
-    executor: Option<Executor>,
-}
-
-impl Batches<'_> {
-    /// Samples in one run of the network.
-    #[must_use]
-    pub const fn batch(&self) -> usize {
-        self.batch
+        Ok(Batches::new(self.network.clone(), job, batch, guidance, step_loop, note))
     }
 
-    /// The next batch, with every step shown to `observe`; `None` after the last.
-    ///
-    /// # Errors
-    /// [`SampleError::Numbers`] with the step if the network returns NaN; [`SampleError::Stopped`];
-    /// [`SampleError::Onnx`] if the runtime fails.
-    pub fn next_observed(&mut self, observe: &mut dyn FnMut(Moment<'_>)) -> Option<Result<Batch, SampleError>> {
-        let first = self.next;
-        let end = (first + self.batch).min(self.job.seeds.len());
-        if first == end {
-            return None;
+    /// The batch that nobody asked for: on a GPU as many samples as fit, on the CPU few.
+    fn auto_batch(
+        &self,
+        job: &Job<'_>,
+        guidance: Option<Guidance>,
+        step_loop: StepLoop,
+    ) -> Result<usize, SampleError> {
+        let mut found = None;
+        // A run needs its further inputs, which have a row for every sample.
+        if let (Some(number), StepLoop::Resident, []) = (self.network.device().gpu(), step_loop, &job.inputs[..]) {
+            let mut run = |batch| Resident::new(&self.network, job.plan, batch, guidance)?.try_out();
+            let limit = job.seeds.len().min(memory::LARGEST);
+            found = memory::largest_batch(limit, &mut || native::free_on_gpu(number), &mut run)?;
         }
-        self.next = end;
-        let result = self.make(first, end, observe);
-        if result.is_err() {
-            self.next = self.job.seeds.len();
-        }
-        Some(result)
+        Ok(found.unwrap_or_else(|| modest_batch(self.shape())).clamp(1, job.seeds.len()))
     }
 
-    fn make(&mut self, first: usize, end: usize, observe: &mut dyn FnMut(Moment<'_>)) -> Result<Batch, SampleError> {
-        let (job, contract) = (&self.job, self.network.contract());
-        let rows = if contract.batch.is_some() { self.batch } else { end - first };
-        // A graph of fixed batch is filled up with the last sample, which is dropped again.
-        let row = |k: usize| (first + k).min(end - 1);
-        let seeds: Vec<u64> = (0..rows).map(|k| job.seeds[row(k)]).collect();
-        let labels: Option<Vec<i64>> = job.labels.map(|labels| (0..rows).map(|k| labels[row(k)]).collect());
-        let initial: Option<Vec<f32>> =
-            job.initial.map(|x| (0..rows).flat_map(|k| x.index_axis(Axis(0), row(k)).to_owned()).collect());
-        let mut executor = match self.executor.take() {
-            Some(executor) if executor.batch() == rows => executor,
-            _ => Executor::new(&self.network, job.plan, rows, self.guidance)?,
-        };
-        for (name, values) in &job.inputs {
-            let shared = values.shape()[0] == 1;
-            let indices: Vec<usize> = (0..rows).map(|k| if shared { 0 } else { row(k) }).collect();
-            executor.set_input(name, values.select(Axis(0), &indices).view())?;
+    /// The loop that a job is carried out by, and why not the usual one.
+    fn step_loop(
+        &self,
+        job: &Job<'_>,
+        guidance: Option<Guidance>,
+    ) -> Result<(StepLoop, Option<String>), SampleError> {
+        let possible = || resident::check(&self.network, job.plan, guidance);
+        match job.step_loop {
+            Some(StepLoop::Resident) => possible().map(|()| (StepLoop::Resident, None)).map_err(resident::refused),
+            Some(StepLoop::Host) => Ok((StepLoop::Host, None)),
+            None if self.network.device().gpu().is_none() => Ok((StepLoop::Host, None)),
+            None => Ok(match possible() {
+                Ok(()) => (StepLoop::Resident, None),
+                Err(why) => (StepLoop::Host, Some(format!("steps are done on the host: {why}"))),
+            }),
         }
-        let (samples, timing) =
-            executor.run(job.plan, &seeds, labels.as_deref(), initial.as_deref(), job.stop, observe)?;
-        let [_, channels, height, width] = self.network.sample_shape(rows);
-        let kept = &samples[..(end - first) * channels * height * width];
-        let samples = ArrayView4::from_shape((end - first, channels, height, width), kept)
-            .expect("the executor's state has the contract's shape")
-            .to_owned();
-        self.executor = Some(executor);
-        Ok(Batch { first, samples, timing })
-    }
-}
-
-impl Iterator for Batches<'_> {
-    type Item = Result<Batch, SampleError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.next_observed(&mut |_| {})
     }
 }
 
@@ -317,11 +296,7 @@ fn check_labels(contract: &Contract, job: &Job<'_>) -> Result<(), SampleError> {
 
 fn guidance(contract: &Contract, job: &Job<'_>) -> Result<Option<Guidance>, SampleError> {
     let scale = job.guidance;
-    if !scale.is_finite() {
-        return Err(crate::Error::OutOfRange { name: "guidance", value: scale, expected: "a finite number" }.into());
-    }
-    #[expect(clippy::float_cmp, reason = "exactly 1 is no guidance")]
-    if scale == 1.0 {
+    if scale == GuidanceScale::NONE {
         return Ok(None);
     }
     match job.null_label.or(contract.null_label) {
@@ -335,13 +310,6 @@ fn unsupported(found: &str, expected: &'static str) -> SampleError {
 }
 
 /// Enough rows to keep the cores busy, few enough to stay in a modest memory.
-fn auto_batch(shape: [usize; 3]) -> usize {
+fn modest_batch(shape: [usize; 3]) -> usize {
     (16_384 / shape.iter().product::<usize>().max(1)).clamp(1, 16)
-}
-
-/// Memory that can be had without swapping, where the system tells.
-fn free_memory() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kilobytes| 1024.0 * kilobytes)
 }

@@ -1,6 +1,7 @@
 //! Guidance while sampling: one formula, applied to the network's conditional and unconditional outputs.
 
 use crate::array::Real;
+use crate::guidance::GuidanceScale;
 
 use super::Shape;
 
@@ -12,10 +13,10 @@ use super::Shape;
 ///
 /// # Panics
 /// If a slice has not the length that `shape` says.
-pub fn guide<A: Real>(scale: f64, shape: Shape, conditional: &mut [A], unconditional: &[A]) {
+pub fn guide<A: Real>(scale: GuidanceScale, shape: Shape, conditional: &mut [A], unconditional: &[A]) {
     assert_eq!(conditional.len(), shape.len_out(), "the conditional output has the batch's length");
     assert_eq!(unconditional.len(), shape.len_out(), "the unconditional output has the batch's length");
-    let scale = A::from_f64(scale);
+    let scale = A::from_f64(scale.get());
     let (each, each_out) = (shape.each, shape.each_out().max(1));
     for (c, u) in conditional.chunks_mut(each_out).zip(unconditional.chunks(each_out)) {
         for (c, &u) in c[..each].iter_mut().zip(u) {

@@ -1,7 +1,7 @@
 //! Whole trajectories: ONNX Runtime in f32 stays within a running rounding bound of the f64 executor at every step.
 
 use alphabar::noise::Stream;
-use alphabar::onnx::{Job, Sampler};
+use alphabar::onnx::{Job, Sampler, StepLoop};
 use alphabar::plan::{Plan, Previous, Recipe, SamplerKind, Spacing, VarianceType};
 use alphabar::sample::{Executor, from_fn};
 use ndarray::{Array2, ArrayView1, ArrayView2, Dim, s};
@@ -113,9 +113,13 @@ impl Comparison {
     }
 }
 
+/// Steps computed on the host, and on the device as part of the graph.
+const LOOPS: [StepLoop; 2] = [StepLoop::Host, StepLoop::Resident];
+
 /// The trajectories of a plan through ONNX Runtime against the reference, at every step.
-fn compare(sampler: &Sampler, run: &Plan, reference: &Reference) -> Comparison {
-    let mut batches = sampler.start(Job { batch: Some(SEEDS.len()), ..Job::new(run, &SEEDS) }).unwrap();
+fn compare(sampler: &Sampler, run: &Plan, reference: &Reference, step_loop: StepLoop) -> Comparison {
+    let job = Job { batch: Some(SEEDS.len()), step_loop: Some(step_loop), ..Job::new(run, &SEEDS) };
+    let mut batches = sampler.start(job).unwrap();
     let mut found = Comparison { shares: Vec::new(), deviation: 0.0, bound: 0.0 };
     let last = batches.next_observed(&mut |moment| {
         assert_eq!(moment.step, found.shares.len());
@@ -139,12 +143,15 @@ fn holds(kind: SamplerKind, steps: usize, slack: f64, largest_bound: f64) {
     let (world, sampler) = (World::load(), sampler());
     let plan = plan(&sampler, kind, steps);
     assert_eq!(plan.steps().len(), steps);
-    let found = compare(&sampler, &plan, &Reference::of(&world, &plan));
-    let summary = found.summary();
-    println!("{}, {steps} steps: {summary}", plan.name());
-    assert!(found.worst() <= 1.0, "{summary}");
-    assert!(found.least() > slack, "the bound is slack: {summary}");
-    assert!(found.bound < largest_bound && found.deviation < 1e-4, "{summary}");
+    let reference = Reference::of(&world, &plan);
+    for step_loop in LOOPS {
+        let found = compare(&sampler, &plan, &reference, step_loop);
+        let summary = found.summary();
+        println!("{}, {steps} steps, {step_loop:?}: {summary}", plan.name());
+        assert!(found.worst() <= 1.0, "{summary}");
+        assert!(found.least() > slack, "the bound is slack: {summary}");
+        assert!(found.bound < largest_bound && found.deviation < 1e-4, "{summary}");
+    }
 }
 
 #[test]
@@ -197,12 +204,14 @@ fn wrong_plans_are_seen() {
     for (right, cases) in all {
         let right = right.plan().unwrap();
         let reference = Reference::of(&world, &right);
-        let found = compare(&sampler, &right, &reference);
-        assert!(found.worst() <= 1.0, "{}", found.summary());
-        for (what, wrong) in cases {
-            let found = compare(&sampler, wrong, &reference);
-            println!("{what}: {}", found.summary());
-            assert!(found.worst() > 2.0, "{what} is not seen: {}", found.summary());
+        for step_loop in LOOPS {
+            let found = compare(&sampler, &right, &reference, step_loop);
+            assert!(found.worst() <= 1.0, "{}", found.summary());
+            for (what, wrong) in cases {
+                let found = compare(&sampler, wrong, &reference, step_loop);
+                println!("{what}, {step_loop:?}: {}", found.summary());
+                assert!(found.worst() > 2.0, "{what} is not seen: {}", found.summary());
+            }
         }
     }
 }

@@ -49,3 +49,22 @@ fn a_graph_of_fixed_batch_takes_any_count_and_guidance_needs_no_double_batch() {
     assert!(apart(&samples(&place, &format!("{fixed} --count 5 --steps 5")), &want) < ROUNDING);
     place.fails(&format!("sample {fixed} --count 5 --steps 5 --batch 4 --out y.npy"), 1, &["batch", "2", "4"]);
 }
+
+/// Two sessions on the CPU stand for two devices; batches hold the same samples whoever makes them.
+#[test]
+fn neither_the_loop_nor_the_number_of_devices_changes_a_sample() {
+    let place = Place::new();
+    for options in ["--steps 5", "--sampler ddpm --steps 5", "--steps 5 --guidance 2"] {
+        let want = samples(&place, &format!("--count 9 {options} --batch 2 --device cpu"));
+        for choice in ["--loop resident --device cpu", "--device cpu,cpu", "--loop resident --device cpu,cpu,cpu"] {
+            let got = samples(&place, &format!("--count 9 {options} --batch 2 {choice}"));
+            // The last batch of the resident loop is filled up to two.
+            assert!(apart(&got, &want) < ROUNDING, "{options} {choice}");
+            assert!(got.iter().zip(&want).filter(|(got, want)| got != want).count() <= got.len() / 9);
+        }
+    }
+    let film = "sample --count 3 --steps 4 --batch 2 --loop resident --device cpu,cpu --film x.png --out y.png";
+    place.done(film);
+    place.fails("bench --device cpu,cpu", 2, &["--device", "one device"]);
+    place.fails("sample --count 2 --batch none --out x.npy", 2, &["--batch", "auto"]);
+}

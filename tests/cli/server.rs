@@ -56,13 +56,14 @@ fn a_job_can_be_watched_and_stopped() {
 fn a_job_that_does_not_fit_the_model_is_refused_before_it_starts() {
     let sampler = open(&fixture("mnist-unet"));
     let plan = sampler.recipe().unwrap().plan().unwrap();
+    let guidance = alphabar::guidance::GuidanceScale::new(2.0).unwrap();
     let refused = |job: Job<'_>| sampler.start(job).unwrap_err().to_string();
     assert!(refused(Job::new(&plan, &[])).contains("seeds"));
     assert!(refused(Job::new(&plan, &[1])).contains("class_labels"));
     assert!(refused(Job { labels: Some(&[1, 2]), ..Job::new(&plan, &[1]) }).contains("labels"));
     assert!(refused(Job { labels: Some(&[77]), ..Job::new(&plan, &[1]) }).contains("77"));
-    let guided = Job { labels: Some(&[1]), guidance: f64::INFINITY, ..Job::new(&plan, &[1]) };
-    assert!(refused(guided).contains("guidance"));
+    let unseen = Job { labels: Some(&[1]), null_label: Some(77), guidance, ..Job::new(&plan, &[1]) };
+    assert!(sampler.start(unseen).unwrap().next().unwrap().unwrap_err().to_string().contains("77"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod contracts;
 mod evaluation;
 mod installation;
 mod libraries;
+mod resident;
 
 use std::path::PathBuf;
 

@@ -44,16 +44,16 @@ impl Film {
         Draft::new(path).map(drop)
     }
 
-    /// Starts the film of a run of `steps` steps, whose first batch holds `batch` samples.
+    /// Starts the film of a run of `steps` steps that makes `count` samples; it shows those of the first batch.
     ///
     /// # Errors
     /// Exit 2 for an extension other than `.gif` and `.png`; exit 1 if the file cannot be written there.
-    pub fn open(path: &Path, shape: [usize; 3], batch: usize, steps: usize) -> Outcome<Self> {
+    pub fn open(path: &Path, shape: [usize; 3], count: usize, steps: usize) -> Outcome<Self> {
         let gif = is_gif(path)?;
         color(shape[0])?;
         let wanted = if gif { FRAMES } else { COLUMNS }.min(steps);
         let moments = (1..=wanted).map(|k| (k * steps).div_ceil(wanted) - 1).collect();
-        Ok(Self { draft: Draft::new(path)?, gif, shape, shown: batch.min(SHOWN), moments, frames: Vec::new() })
+        Ok(Self { draft: Draft::new(path)?, gif, shape, shown: count.min(SHOWN), moments, frames: Vec::new() })
     }
 
     /// Looks at a step: x' and x̂₀ of the whole batch, NCHW.
@@ -63,6 +63,7 @@ impl Film {
         }
         let [channels, height, width] = self.shape;
         let each = channels * height * width;
+        self.shown = self.shown.min(x.len() / each);
         let tile = |values: &[f32]| -> Vec<u8> {
             (0..each).map(|i| byte(values[i % channels * height * width + i / channels])).collect()
         };

@@ -1,0 +1,266 @@
+//! A job's batches, made as they are asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ndarray::{Array4, ArrayView4, ArrayViewD, Axis};
+
+use super::executor::{Executor, Guidance, Moment, Timing, Watch};
+use super::resident::Resident;
+use super::{Job, Network, SampleError, Spectator, StepLoop};
+
+/// A few samples, finished.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Position of the first of them among the job's seeds.
+    pub first: usize,
+    /// One row a sample: NCHW, in the model's range.
+    pub samples: Array4<f32>,
+    /// Where the time went.
+    pub timing: Timing,
+}
+
+/// The batches of a job, made as they are asked for.
+#[derive(Debug)]
+pub struct Batches<'a> {
+    network: Network,
+    job: Job<'a>,
+    batch: usize,
+    guidance: Option<Guidance>,
+    step_loop: StepLoop,
+    note: Option<String>,
+    /// The seed that the next batch begins with.
+    next: Arc<AtomicUsize>,
+    carrier: Option<Carrier>,
+}
+
+/// The two loops.
+#[derive(Debug)]
+enum Carrier {
+    Host(Box<Executor>),
+    Resident(Box<Resident>),
+}
+
+impl Carrier {
+    fn batch(&self) -> usize {
+        match self {
+            Self::Host(executor) => executor.batch(),
+            Self::Resident(resident) => resident.batch(),
+        }
+    }
+
+    fn set_input(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<(), SampleError> {
+        match self {
+            Self::Host(executor) => executor.set_input(name, rows),
+            Self::Resident(resident) => resident.set_input(name, rows),
+        }
+    }
+}
+
+/// What one batch is made from.
+struct Rows {
+    count: usize,
+    seeds: Vec<u64>,
+    labels: Option<Vec<i64>>,
+    initial: Option<Vec<f32>>,
+    inputs: Vec<(String, ndarray::ArrayD<f32>)>,
+}
+
+impl<'a> Batches<'a> {
+    pub(super) fn new(
+        network: Network,
+        job: Job<'a>,
+        batch: usize,
+        guidance: Option<Guidance>,
+        step_loop: StepLoop,
+        note: Option<String>,
+    ) -> Self {
+        Self { network, job, batch, guidance, step_loop, note, next: Arc::default(), carrier: None }
+    }
+
+    /// Samples in one run of the network.
+    #[must_use]
+    pub const fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The loop that makes them.
+    #[must_use]
+    pub const fn step_loop(&self) -> StepLoop {
+        self.step_loop
+    }
+
+    /// What was chosen otherwise than usual, and why.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// The next batch, with every step shown to `observe`; `None` after the last. On a GPU every step is fetched from the
+    /// device for that: [`Self::next_counted`] leaves it there.
+    ///
+    /// # Errors
+    /// [`SampleError::NotFinite`] with the step if the network returns NaN; [`SampleError::Stopped`];
+    /// [`SampleError::Onnx`] if the runtime fails.
+    pub fn next_observed(&mut self, observe: &mut dyn FnMut(Moment<'_>)) -> Option<Result<Batch, SampleError>> {
+        self.next_watched(&mut Watch::Moments(observe))
+    }
+
+    /// The next batch, with the number of every step that is done told to `count`; `None` after the last.
+    ///
+    /// # Errors
+    /// As [`Self::next_observed`].
+    pub fn next_counted(&mut self, count: &mut dyn FnMut(usize)) -> Option<Result<Batch, SampleError>> {
+        self.next_watched(&mut Watch::Steps(count))
+    }
+
+    /// As the others, for whoever looks on a shared job.
+    pub(super) fn next_spectated(&mut self, spectator: &dyn Spectator) -> Option<Result<Batch, SampleError>> {
+        let (first, end) = self.claim()?;
+        let rows = end - first;
+        let result = if spectator.wants(first) {
+            let mut see = |moment: Moment<'_>| {
+                spectator.see(moment);
+                spectator.step(rows);
+            };
+            self.make(first, end, &mut Watch::Moments(&mut see))
+        } else {
+            self.make(first, end, &mut Watch::Steps(&mut |_| spectator.step(rows)))
+        };
+        Some(self.ended_by(result))
+    }
+
+    /// Takes seeds from where another sampler's batches of the same job take theirs.
+    pub(super) fn share_seeds(&mut self, other: &Batches<'_>) {
+        self.next = Arc::clone(&other.next);
+    }
+
+    /// Leaves no seeds to anybody.
+    pub(super) fn end(&self) {
+        self.next.store(self.job.seeds.len(), Ordering::Relaxed);
+    }
+
+    /// The seeds of the next batch.
+    fn claim(&self) -> Option<(usize, usize)> {
+        let count = self.job.seeds.len();
+        let first = self.next.fetch_add(self.batch, Ordering::Relaxed);
+        if first >= count {
+            self.end();
+            return None;
+        }
+        Some((first, (first + self.batch).min(count)))
+    }
+
+    fn ended_by(&self, result: Result<Batch, SampleError>) -> Result<Batch, SampleError> {
+        if result.is_err() {
+            self.end();
+        }
+        result
+    }
+
+    fn next_watched(&mut self, watch: &mut Watch<'_>) -> Option<Result<Batch, SampleError>> {
+        let (first, end) = self.claim()?;
+        let result = self.make(first, end, watch);
+        Some(self.ended_by(result))
+    }
+
+    /// The rows of a batch. A graph of fixed batch and a loop of fixed tensors are filled up with the last sample, which
+    /// is dropped again.
+    fn rows(&self, first: usize, end: usize) -> Rows {
+        let (job, fixed) = (&self.job, self.network.contract().batch.is_some());
+        let count = if fixed || self.step_loop == StepLoop::Resident { self.batch } else { end - first };
+        let row = |k: usize| (first + k).min(end - 1);
+        let input = |(name, values): &(String, ArrayViewD<'a, f32>)| {
+            let shared = values.shape()[0] == 1;
+            let indices: Vec<usize> = (0..count).map(|k| if shared { 0 } else { row(k) }).collect();
+            (name.clone(), values.select(Axis(0), &indices))
+        };
+        Rows {
+            count,
+            seeds: (0..count).map(|k| job.seeds[row(k)]).collect(),
+            labels: job.labels.map(|labels| (0..count).map(|k| labels[row(k)]).collect()),
+            initial: job.initial.map(|x| (0..count).flat_map(|k| x.index_axis(Axis(0), row(k)).to_owned()).collect()),
+            inputs: job.inputs.iter().map(input).collect(),
+        }
+    }
+
+    fn make(&mut self, first: usize, end: usize, watch: &mut Watch<'_>) -> Result<Batch, SampleError> {
+        let rows = self.rows(first, end);
+        let mut carrier = match self.carrier.take() {
+            Some(carrier) if carrier.batch() == rows.count => carrier,
+            _ => self.carrier(rows.count, self.step_loop)?,
+        };
+        let (samples, timing) = self.run(&mut carrier, &rows, watch)?;
+        let [_, channels, height, width] = self.network.sample_shape(rows.count);
+        let kept = &samples[..(end - first) * channels * height * width];
+        let samples = ArrayView4::from_shape((end - first, channels, height, width), kept)
+            .expect("the loop's state has the contract's shape")
+            .to_owned();
+        self.carrier = Some(carrier);
+        Ok(Batch { first, samples, timing })
+    }
+
+    fn carrier(&self, count: usize, step_loop: StepLoop) -> Result<Carrier, SampleError> {
+        Ok(match step_loop {
+            StepLoop::Host => {
+                Carrier::Host(Box::new(Executor::new(&self.network, self.job.plan, count, self.guidance)?))
+            }
+            StepLoop::Resident => {
+                Carrier::Resident(Resident::new(&self.network, self.job.plan, count, self.guidance)?)
+            }
+        })
+    }
+
+    fn run<'c>(
+        &self,
+        carrier: &'c mut Carrier,
+        rows: &Rows,
+        watch: &mut Watch<'_>,
+    ) -> Result<(&'c [f32], Timing), SampleError> {
+        for (name, values) in &rows.inputs {
+            carrier.set_input(name, values.view())?;
+        }
+        let (labels, initial) = (rows.labels.as_deref(), rows.initial.as_deref());
+        match carrier {
+            Carrier::Host(executor) => {
+                let timing = executor.run(self.job.plan, &rows.seeds, labels, initial, self.job.stop, watch)?;
+                Ok((executor.samples(), timing))
+            }
+            Carrier::Resident(resident) => {
+                let ran = resident.run(&rows.seeds, labels, initial, self.job.stop, watch)?;
+                if ran.not_finite > 0 {
+                    return Err(self.diagnosis(rows, ran.not_finite));
+                }
+                Ok((resident.samples(), ran.timing))
+            }
+        }
+    }
+
+    /// Which step it was that returned NaN: the device does not look, so the host's loop makes the batch again.
+    fn diagnosis(&self, rows: &Rows, count: usize) -> SampleError {
+        let again = || -> Result<(), SampleError> {
+            let mut carrier = self.carrier(rows.count, StepLoop::Host)?;
+            self.run(&mut carrier, rows, &mut Watch::Steps(&mut |_| {})).map(drop)
+        };
+        let [_, channels, height, width] = self.network.sample_shape(rows.count);
+        let (name, step) = ("the samples, of which the host's loop finds none", None);
+        let of = rows.count * channels * height * width;
+        again().err().unwrap_or_else(|| crate::Error::NonFinite { name, step, count, of }.into())
+    }
+}
+
+impl Drop for Batches<'_> {
+    fn drop(&mut self) {
+        if let Some(Carrier::Resident(resident)) = self.carrier.take() {
+            resident.retire(&self.network);
+        }
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Batch, SampleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_counted(&mut |_| {})
+    }
+}

@@ -1,0 +1,114 @@
+//! The loop that stays on the device: x, the registers, the coefficients and the counter never leave it between steps.
+//!
+//! A session of its own holds the network with the step around it (see `graph`), so that a step is one run. Two sets
+//! of tensors take turns at being read and written: addresses are the same every other step, as CUDA graphs ask, a run
+//! may be repeated without harm, and nothing is allocated or, for plans without noise, sent to the device per step.
+//! Noise is drawn ahead on other threads (see `feed`).
+//!
+//! What it computes is what [`crate::sample::apply`] computes, operation by operation in f32; only sums over several
+//! registers may be taken in another order, and the exponential of a learned variance is taken in f32 for f64.
+
+mod feed;
+mod graph;
+mod place;
+mod structure;
+mod turns;
+mod wire;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ort::session::Session;
+
+use super::executor::Guidance;
+use super::pipeline::Weights;
+use super::session::Network;
+use super::{ModelSource, SampleError};
+use crate::plan::Plan;
+use structure::Structure;
+pub(super) use turns::Resident;
+
+/// Graphs with steps around them that a network keeps open.
+const KEPT: usize = 4;
+
+/// What a network keeps for its resident loops: sessions by structure, and the last loop that was used.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    cores: Vec<(Structure, Arc<Core>)>,
+    idle: Option<Box<Resident>>,
+}
+
+/// A session that runs whole steps.
+struct Core {
+    session: Mutex<Session>,
+    cuda_graph: bool,
+    /// Numbers of the CUDA graphs handed out so far.
+    captured: AtomicU32,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("cuda_graph", &self.cuda_graph).finish_non_exhaustive()
+    }
+}
+
+/// The error of a plan or a model that only the host's loop can carry out.
+pub(super) fn refused(reason: String) -> SampleError {
+    let found = format!("the resident loop: {reason}");
+    crate::Error::Unsupported { found, expected: "a plan and a model that it takes, or the host's loop" }.into()
+}
+
+/// Says whether a plan can run here, without opening anything.
+///
+/// # Errors
+/// Why not, in a few words.
+pub(super) fn check(network: &Network, plan: &Plan, guidance: Option<Guidance>) -> Result<(), String> {
+    if guidance.is_some() && network.contract().batch.is_some() {
+        return Err("guidance needs both passes in one run, and the graph's batch is fixed".to_owned());
+    }
+    Structure::of(plan, guidance.is_some()).map(drop)
+}
+
+impl Core {
+    /// The session, for one run.
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session for a structure, opened if the network has none yet.
+    fn of(network: &Network, structure: &Structure) -> Result<Arc<Self>, SampleError> {
+        let mut cache = network.resident().lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, core)) = cache.cores.iter().find(|(known, _)| known == structure) {
+            return Ok(Arc::clone(core));
+        }
+        let source = network.source();
+        let (stored, folder) = match &source.weights {
+            Weights::Embedded(bytes) => (bytes.to_vec(), None),
+            Weights::Bytes(bytes) => (bytes.to_vec(), None),
+            Weights::File(path) => {
+                let unreadable =
+                    |e: std::io::Error| super::Error::Unreadable { path: path.clone(), reason: e.to_string() };
+                (std::fs::read(path).map_err(unreadable)?, path.parent().map(Path::to_path_buf))
+            }
+        };
+        let model = graph::around(&stored, network.contract(), structure).map_err(refused)?;
+        drop(stored);
+        let model = ModelSource::from_bytes(source.name.clone(), model.into());
+        let (session, cuda_graph) = network.open_beside(&model, folder.as_deref())?;
+        let core = Arc::new(Self { session: Mutex::new(session), cuda_graph, captured: AtomicU32::new(0) });
+        if cache.cores.len() == KEPT {
+            cache.cores.remove(0);
+        }
+        cache.cores.push((structure.clone(), Arc::clone(&core)));
+        Ok(core)
+    }
+}
+
+impl Cache {
+    /// Ends the profiles of all sessions; their files.
+    pub(super) fn end_profiles(&self) -> ort::Result<Vec<String>> {
+        self.cores.iter().map(|(_, core)| core.session().end_profiling()).collect()
+    }
+}
