@@ -268,16 +268,27 @@ impl Sampler {
         job: &Job<'_>,
         guidance: Option<Guidance>,
     ) -> Result<(StepLoop, Option<String>), SampleError> {
-        let possible = || resident::check(&self.network, job.plan, guidance);
-        match job.step_loop {
-            Some(StepLoop::Resident) => possible().map(|()| (StepLoop::Resident, None)).map_err(resident::refused),
-            Some(StepLoop::Host) => Ok((StepLoop::Host, None)),
-            None if self.network.device().gpu().is_none() => Ok((StepLoop::Host, None)),
-            None => Ok(match possible() {
-                Ok(()) => (StepLoop::Resident, None),
-                Err(why) => (StepLoop::Host, Some(format!("steps are done on the host: {why}"))),
-            }),
+        let usual = if self.network.device().gpu().is_some() { StepLoop::Resident } else { StepLoop::Host };
+        choose(job.step_loop, usual, || resident::open(&self.network, job.plan, guidance))
+    }
+}
+
+/// The loop that was asked for, or is an error; otherwise the usual one, or the host's where that cannot be, with the
+/// reason.
+fn choose(
+    asked: Option<StepLoop>,
+    usual: StepLoop,
+    open: impl FnOnce() -> Result<(), SampleError>,
+) -> Result<(StepLoop, Option<String>), SampleError> {
+    if asked.unwrap_or(usual) == StepLoop::Host {
+        return Ok((StepLoop::Host, None));
+    }
+    match open() {
+        Ok(()) => Ok((StepLoop::Resident, None)),
+        Err(SampleError::Numbers(crate::Error::Unsupported { found, .. })) if asked.is_none() => {
+            Ok((StepLoop::Host, Some(format!("steps are computed on the host, as it cannot be {found}"))))
         }
+        Err(error) => Err(error),
     }
 }
 
@@ -312,4 +323,24 @@ fn unsupported(found: &str, expected: &'static str) -> SampleError {
 /// Enough rows to keep the cores busy, few enough to stay in a modest memory.
 fn modest_batch(shape: [usize; 3]) -> usize {
     (16_384 / shape.iter().product::<usize>().max(1)).clamp(1, 16)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_falls_back_in_silence() {
+        let refuse = || Err(unsupported("the resident loop: a test", "the host's"));
+        let fail = || Err(SampleError::Stopped { step: 0 });
+        let (host, resident) = (StepLoop::Host, StepLoop::Resident);
+        assert_eq!(choose(None, resident, || Ok(())).unwrap(), (resident, None));
+        assert_eq!(choose(None, host, fail).unwrap(), (host, None));
+        assert_eq!(choose(Some(host), resident, fail).unwrap(), (host, None));
+        let (chosen, note) = choose(None, resident, refuse).unwrap();
+        assert!(chosen == host && note.unwrap().contains("a test"));
+        assert!(choose(Some(resident), host, refuse).is_err());
+        assert!(choose(None, resident, fail).is_err(), "a failure is no reason to try another loop");
+    }
 }

@@ -132,13 +132,13 @@ fn every_contract_gives_the_hosts_samples() {
 }
 
 /// The CPU provider computes float16 graphs in float32. Where the step is part of the graph it also drops the rounding of
-/// the network's input and output to float16, 2⁻¹² of each number at most (2¹² units of 2⁻²⁴), that the host's loop has.
-/// The plan takes 0.04 and 0.16 of the output, and halves x, so that the sum over all steps stays below one rounding.
+/// the network's input and output to float16, 2⁻¹¹ of each number at most (2¹³ units of 2⁻²⁴), that the host's loop has.
+/// x̂₀ takes 0.3 of the output, x' 0.16 of it and half of x, so that all steps together stay below one such rounding.
 #[test]
 fn a_graph_of_float16_gives_the_hosts_samples_within_its_own_roundings() {
     let sampler = sampler("diffusers/half.onnx");
     let found = compare(&sampler, "half", &Job::new(&everything(), &SEEDS));
-    assert!(found <= 4096.0 && found > 40.0, "{found}");
+    assert!(found <= 8192.0 && found > 80.0, "{found}");
 }
 
 /// u + s (c − u) with both passes in one run; on the host too, so that the network sees the same batch.
@@ -257,7 +257,7 @@ fn what_it_cannot_do_is_said_and_the_cpu_takes_the_hosts_loop() {
     stored[version] = 12;
     let old = Network::open(runtime(), &ModelSource::from_bytes("old", stored.into()), &on_cpu()).unwrap();
     let (old, plan) = (Sampler::new(old, Scheduler::default()), &plans()[0].1);
-    let refused = old.start(resident(plan)).unwrap().next().unwrap().unwrap_err().to_string();
+    let refused = old.start(resident(plan)).unwrap_err().to_string();
     assert!(refused.contains("version 12"), "{refused}");
     assert!(old.start(Job::new(plan, &SEEDS)).unwrap().next().unwrap().is_ok());
 }
@@ -429,8 +429,8 @@ fn four_thousand_steps() {
         });
         assert!(batch.unwrap().unwrap().samples.iter().all(|x| x.is_finite()));
         println!("{noise:?}: {sizes:?}");
-        // 256 KiB over 3,500 steps is 75 bytes a step; one leaked state of this batch would be 12,288.
-        assert!(sizes[7] <= sizes[0] + (1 << 18), "{noise:?}: {sizes:?}");
+        // 1 MiB over 3,500 steps is 300 bytes a step; one leaked state of this batch would be 12,288.
+        assert!(sizes[7] <= sizes[0] + (1 << 20), "{noise:?}: {sizes:?}");
     }
     println!("memory stays");
 }

@@ -55,20 +55,25 @@ impl fmt::Debug for Core {
 }
 
 /// The error of a plan or a model that only the host's loop can carry out.
-pub(super) fn refused(reason: String) -> SampleError {
+fn refused(reason: String) -> SampleError {
     let found = format!("the resident loop: {reason}");
     crate::Error::Unsupported { found, expected: "a plan and a model that it takes, or the host's loop" }.into()
 }
 
-/// Says whether a plan can run here, without opening anything.
+/// What a plan asks of the graph here.
+fn structure(network: &Network, plan: &Plan, guidance: Option<Guidance>) -> Result<Structure, SampleError> {
+    if guidance.is_some() && network.contract().batch.is_some() {
+        return Err(refused("guidance needs both passes in one run, and the graph's batch is fixed".to_owned()));
+    }
+    Structure::of(plan, guidance.is_some()).map_err(refused)
+}
+
+/// Opens the session that a plan needs here.
 ///
 /// # Errors
-/// Why not, in a few words.
-pub(super) fn check(network: &Network, plan: &Plan, guidance: Option<Guidance>) -> Result<(), String> {
-    if guidance.is_some() && network.contract().batch.is_some() {
-        return Err("guidance needs both passes in one run, and the graph's batch is fixed".to_owned());
-    }
-    Structure::of(plan, guidance.is_some()).map(drop)
+/// [`crate::Error::Unsupported`] if the plan or the model is only for the host's loop.
+pub(super) fn open(network: &Network, plan: &Plan, guidance: Option<Guidance>) -> Result<(), SampleError> {
+    Core::of(network, &structure(network, plan, guidance)?).map(drop)
 }
 
 impl Core {

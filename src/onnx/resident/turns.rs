@@ -11,11 +11,11 @@ use ort::memory::Allocator;
 use ort::session::{IoBinding, RunOptions};
 use ort::value::{DynTensor, Tensor, TensorElementType};
 
+use super::Core;
 use super::feed::{AHEAD, Draw, Feed, Tensors};
 use super::graph::name;
 use super::place::{self, Place};
 use super::structure::Structure;
-use super::{Core, check, refused};
 use crate::onnx::binding::{self, fill};
 use crate::onnx::contract::{Contract, Element, TimestepShape};
 use crate::onnx::executor::{Guidance, Moment, Timing, Watch, initial_state, not_finite};
@@ -90,8 +90,7 @@ impl Resident {
         {
             return Ok(idle);
         }
-        check(network, plan, guidance).map_err(refused)?;
-        let structure = Structure::of(plan, guidance.is_some()).map_err(refused)?;
+        let structure = super::structure(network, plan, guidance)?;
         network.check_batch(batch)?;
         for step in plan.steps() {
             network.contract().timestep.check(step.model_timestep)?;
