@@ -56,6 +56,8 @@ pub struct SessionOptions {
     pub names: IoNames,
     /// Height and width for a graph that leaves them open and has no configuration that says them.
     pub size: Option<(usize, usize)>,
+    /// Where to write the runtime's own profile; the runtime adds the time and `.json`.
+    pub profile: Option<std::path::PathBuf>,
 }
 
 /// A graph on its device, with its contract.
@@ -270,7 +272,7 @@ fn read_graph(session: &Session) -> ort::Result<Graph> {
     })
 }
 
-fn port(outlet: &Outlet) -> Port {
+pub(super) fn port(outlet: &Outlet) -> Port {
     let (element, dims) = match outlet.dtype() {
         ValueType::Tensor { ty, shape, dimension_symbols } => {
             let names = dimension_symbols.iter().map(String::as_str).chain(std::iter::repeat(""));
@@ -388,6 +390,9 @@ fn builder(runtime: &'static Runtime, options: &SessionOptions) -> ort::Result<S
         .with_optimization_level(level)?;
     if let Some(threads) = options.threads {
         builder = builder.with_intra_threads(threads)?;
+    }
+    if let Some(path) = &options.profile {
+        builder = builder.with_profiling(path)?;
     }
     Ok(builder)
 }
