@@ -22,7 +22,7 @@ pub use error::{Error, ErrorClass, Result};
 pub use executor::{Guidance, Moment, Timing};
 pub use install::{InstallOptions, install};
 pub use pipeline::{ModelSource, Text, UnetConfig, Weights};
-pub use probe::value_ports;
+pub use probe::{fold_constants, value_ports};
 pub use runtime::{Description, Found, Origin, Runtime, RuntimeOptions, describe, discover, load};
 pub use sampler::{Batch, Batches, Job, SampleError, Sampler};
 pub use session::{Network, Optimisation, SessionOptions};

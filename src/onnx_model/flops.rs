@@ -33,9 +33,10 @@ pub struct Flops {
 /// # Errors
 /// [`Error::ShapeUnknown`] if a shape is known only at run time; [`Error::Runtime`] if the runtime refuses the graph.
 pub fn count(runtime: &'static Runtime, model: &Model) -> Result<Flops> {
-    let ports = infer(runtime, model, Some(1))?;
+    let folded = super::folded(runtime, model, 1)?;
+    let ports = infer(runtime, &folded)?;
     let batch = model.graph.iter().flat_map(|graph| &graph.input).find_map(batch_of_image).unwrap_or(1).max(1);
-    let mut flops = from_shapes(model, &ports)?;
+    let mut flops = from_shapes(&folded, &ports)?;
     flops.total /= batch;
     flops.by_op.values_mut().for_each(|count| *count /= batch);
     Ok(flops)

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use half::{bf16, f16};
 
 use super::error::{Error, Result};
-use super::proto::{Attribute, Graph, Model, Node, Tensor, ValueInfo, data_type};
+use super::proto::{Attribute, Graph, Model, Node, OperatorSet, Tensor, ValueInfo, data_type};
 use crate::onnx::{Element, Port};
 
 /// A half-precision type.
@@ -166,6 +166,9 @@ pub fn convert(model: &mut Model, types: &HashMap<String, Port>, options: &Optio
     let functions = model.functions.len();
     let graph = model.graph.get_or_insert_default();
     supported(graph, functions)?;
+    if options.precision == Precision::Bf16 {
+        allow_bf16(&mut model.opset_import, graph)?;
+    }
     constants_to_weights(graph);
     weights_are_no_inputs(graph);
     model.ir_version = model.ir_version.map(|version| version.max(4));
@@ -208,6 +211,26 @@ fn supported(graph: &Graph, functions: usize) -> Result<()> {
     match graph.node.iter().find(nested) {
         Some(node) => refuse(format!("control flow ({})", node.op()), "export it without"),
         None => Ok(()),
+    }
+}
+
+/// From opset 22 on the operators of a network take bfloat16. Between 18 and 22 they gained types and options, but kept
+/// their meaning, except those that are refused here.
+fn allow_bf16(opsets: &mut [OperatorSet], graph: &Graph) -> Result<()> {
+    let own = opsets.iter_mut().find(|set| set.domain.as_deref().unwrap_or_default().is_empty());
+    let Some(set) = own else { return Ok(()) };
+    let version = set.version.unwrap_or(1);
+    let changed: &[(&str, i64)] = &[("GridSample", 20), ("GroupNormalization", 21)];
+    let hinders =
+        changed.iter().find(|(op, since)| version < *since && graph.node.iter().any(|node| node.op() == *op));
+    let advice = "bfloat16 needs opset 22; export it with that";
+    match hinders {
+        Some((op, _)) => Err(Error::Unsupported { found: format!("{op} of opset {version}"), advice }),
+        None if version < 18 => Err(Error::Unsupported { found: format!("opset {version}"), advice }),
+        None => {
+            set.version = Some(version.max(22));
+            Ok(())
+        }
     }
 }
 

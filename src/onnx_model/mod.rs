@@ -18,29 +18,18 @@ pub use half::{Conversion, Options, Precision, convert};
 pub(crate) use store::location;
 pub use store::{decode, encode, read, write};
 
-use crate::onnx::{Port, Runtime, value_ports};
+use crate::onnx::{Port, Runtime, fold_constants, value_ports};
 use proto::{Graph, Model, Tensor, ValueInfo, data_type};
 
-/// What ONNX Runtime infers of every value of a graph: element type and shape, by name.
-///
-/// `batch` takes the place of a first dimension that the inputs leave open. Nothing is run.
+/// What ONNX Runtime infers of every value of a graph: element type and shape, by name. Nothing is run.
 ///
 /// # Errors
 /// [`Error::Runtime`] if the runtime refuses the graph.
-pub fn infer(runtime: &'static Runtime, model: &Model, batch: Option<usize>) -> Result<HashMap<String, Port>> {
+pub fn infer(runtime: &'static Runtime, model: &Model) -> Result<HashMap<String, Port>> {
     let mut probe = model.clone();
     let graph = probe.graph.get_or_insert_default();
     graph.value_info.clear();
     large_weights_to_inputs(graph);
-    if let Some(batch) = batch {
-        let data = graph.input.iter_mut();
-        let shapes = data.filter_map(|input| input.r#type.as_mut()?.tensor_type.as_mut()?.shape.as_mut());
-        for dimension in shapes.filter_map(|shape| shape.dim.first_mut()) {
-            if dimension.dim_value.is_none() {
-                (dimension.dim_value, dimension.dim_param) = (Some(batch as i64), None);
-            }
-        }
-    }
     // An output needs no type of its own: the runtime fills it in.
     let known: HashSet<&String> = graph.output.iter().filter_map(|output| output.name.as_ref()).collect();
     let names = graph.node.iter().flat_map(|node| &node.output);
@@ -50,6 +39,21 @@ pub fn infer(runtime: &'static Runtime, model: &Model, batch: Option<usize>) -> 
     graph.output.extend(hidden);
     let ports = value_ports(runtime, &encode(&probe))?;
     Ok(ports.into_iter().map(|port| (port.name.clone(), port)).collect())
+}
+
+/// The graph for one batch size, large weights among its inputs, with everything computed that does not depend on the
+/// data: shapes above all.
+fn folded(runtime: &'static Runtime, model: &Model, batch: usize) -> Result<Model> {
+    let mut probe = model.clone();
+    let graph = probe.graph.get_or_insert_default();
+    graph.value_info.clear();
+    let data = graph.input.iter_mut();
+    let shapes = data.filter_map(|input| input.r#type.as_mut()?.tensor_type.as_mut()?.shape.as_mut());
+    for dimension in shapes.filter_map(|shape| shape.dim.first_mut()).filter(|dim| dim.dim_value.is_none()) {
+        (dimension.dim_value, dimension.dim_param) = (Some(batch as i64), None);
+    }
+    large_weights_to_inputs(graph);
+    decode("the folded graph", &fold_constants(runtime, &encode(&probe))?)
 }
 
 /// The runtime needs only the type and shape of a large weight, not its values.
