@@ -49,7 +49,7 @@ pub struct Args {
     /// Allowed difference of one evaluation, relative RMS [default: 0.03 for fp16, 0.24 for bf16]
     #[arg(long, value_name = "X")]
     evaluation_bound: Option<f64>,
-    /// Allowed difference of samples, RMS [default: 0.005 for fp16, 0.04 for bf16]
+    /// Allowed difference of samples, RMS [default: 0.002 for fp16, 0.016 for bf16]
     #[arg(long, value_name = "X")]
     sample_bound: Option<f64>,
     /// Print JSON
@@ -129,7 +129,7 @@ impl Args {
     ) -> Outcome<Deviation> {
         let recipe = self.recipe.recipe(source.scheduler.as_ref())?;
         let plan = self.recipe.plan(&recipe)?;
-        let (evaluation, sample) = if precision == Precision::Bf16 { (0.24, 0.04) } else { (0.03, 0.005) };
+        let (evaluation, sample) = if precision == Precision::Bf16 { (0.24, 0.016) } else { (0.03, 0.002) };
         let bounds = Bounds {
             evaluation: self.evaluation_bound.unwrap_or(evaluation),
             sample: self.sample_bound.unwrap_or(sample),
