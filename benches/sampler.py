@@ -34,7 +34,7 @@ def coefficients(program, steps):
 
 
 def alphabar(program, steps, threads):
-    command = [program, "bench", "--rounds", "1", "--steps", str(steps), "--threads", str(threads), "--json"]
+    command = [program, "bench", "--quick", "--rounds", "1", "--steps", str(steps), "--threads", str(threads), "--json"]
 
     def run(batch):
         out = subprocess.check_output([*command, "--device", "cpu", "--batch", str(batch)], stderr=subprocess.DEVNULL)

@@ -93,6 +93,8 @@ pub mod diagnose;
 pub mod noise;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+#[cfg(feature = "convert")]
+pub mod onnx_model;
 #[cfg(feature = "sample")]
 pub mod sample;
 #[cfg(feature = "proptest")]

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use crate::error::Error;
 use crate::onnx;
+use crate::onnx_model;
 
 /// What a command returns.
 pub type Outcome<T = ()> = Result<T, Failure>;
@@ -75,6 +76,15 @@ impl From<onnx::Error> for Failure {
             onnx::ErrorClass::Usage => Self::usage(error),
             onnx::ErrorClass::Runtime => Self::runtime(error),
             _ => Self::input(error),
+        }
+    }
+}
+
+impl From<onnx_model::Error> for Failure {
+    fn from(error: onnx_model::Error) -> Self {
+        match error {
+            onnx_model::Error::Runtime(error) => error.into(),
+            other => Self::input(other),
         }
     }
 }

@@ -3,6 +3,8 @@
 mod bench;
 mod cases;
 mod check;
+mod compare;
+mod convert;
 mod failure;
 mod info;
 mod interrupt;
@@ -51,6 +53,8 @@ enum Command {
     Cases(cases::Args),
     /// Print a schedule's tables to the last digit
     Table(table::Args),
+    /// Convert a model to half precision and check it against the original
+    Convert(Box<convert::Args>),
     /// Measure speed, time outside the network and memory
     Bench(bench::Args),
 }
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Cases(args) => cases::run(&args),
         Command::Table(args) => table::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     outcome.map_or_else(|failure: Failure| failure.report(), |()| ExitCode::SUCCESS)

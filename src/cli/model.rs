@@ -7,7 +7,7 @@ use super::output::ModelId;
 use super::progress::Voice;
 use super::runtime::as_json;
 use super::runtime_args::RuntimeArgs;
-use crate::onnx::{ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, load};
+use crate::onnx::{ModelSource, Network, Runtime, RuntimeOptions, Sampler, SessionOptions, load};
 use crate::plan::Scheduler;
 
 /// Finds the parts of a model, or of the built-in one if none is named.
@@ -48,6 +48,32 @@ pub struct Opened {
     pub runtime: serde_json::Value,
 }
 
+/// Loads the runtime, installing it if need be.
+///
+/// # Errors
+/// Exit 3 if it is not to be had.
+pub fn runtime(args: &RuntimeArgs, voice: Voice) -> Outcome<&'static Runtime> {
+    let mut wanted = RuntimeOptions::from_environment(args.ort_dylib.clone());
+    wanted.may_install = !args.no_install;
+    wanted.cuda = args.device.iter().any(|device| device.gpu().is_some());
+    wanted.install.quiet = voice.is_quiet();
+    Ok(load(&wanted)?)
+}
+
+/// How the options say a network is to be loaded, on the first of the devices.
+///
+/// # Errors
+/// Exit 2 for names that cannot be read.
+pub fn session_options(args: &RuntimeArgs) -> Outcome<SessionOptions> {
+    Ok(SessionOptions {
+        device: args.device.first().copied().unwrap_or_default(),
+        threads: args.threads.map(usize::from),
+        ep_options: args.ep_options.clone(),
+        names: args.io.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
+        ..SessionOptions::default()
+    })
+}
+
 /// Loads the runtime, installing it if need be, and the model on one device.
 ///
 /// # Errors
@@ -65,19 +91,8 @@ pub fn open(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcome<Op
 /// # Errors
 /// As [`open`], but for several devices.
 pub fn open_all(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcome<Opened> {
-    let names = args.io.as_deref().map(str::parse).transpose()?.unwrap_or_default();
-    let options = SessionOptions {
-        device: args.device.first().copied().unwrap_or_default(),
-        threads: args.threads.map(usize::from),
-        ep_options: args.ep_options.clone(),
-        names,
-        ..SessionOptions::default()
-    };
-    let mut wanted = RuntimeOptions::from_environment(args.ort_dylib.clone());
-    wanted.may_install = !args.no_install;
-    wanted.cuda = args.device.iter().any(|device| device.gpu().is_some());
-    wanted.install.quiet = voice.is_quiet();
-    let runtime = load(&wanted)?;
+    let options = session_options(args)?;
+    let runtime = runtime(args, voice)?;
     let network = Network::open(runtime, &source, &options)?;
     for note in source.notes.iter().chain(network.notes()) {
         voice.say(note);

@@ -78,7 +78,7 @@ pub(super) fn read_graph(session: &Session) -> ort::Result<Graph> {
     })
 }
 
-fn port(outlet: &Outlet) -> Port {
+pub(super) fn port(outlet: &Outlet) -> Port {
     let (element, dims) = match outlet.dtype() {
         ValueType::Tensor { ty, shape, dimension_symbols } => {
             let names = dimension_symbols.iter().map(String::as_str).chain(std::iter::repeat(""));

@@ -77,13 +77,16 @@ impl World {
     }
 }
 
-/// The graph on ONNX Runtime's CPU provider, with the configuration beside it.
+/// The graph on ONNX Runtime, with the configuration beside it: on the CPU, or the device that `ALPHABAR_TEST_DEVICE`
+/// names, with TF32 off. The repository is found where cargo says, or whoever runs the test program by itself.
 fn sampler() -> Sampler {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/mixture");
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let folder = PathBuf::from(root).join("fixtures/mixture");
     let source = ModelSource::resolve(&folder).unwrap();
     let scheduler = Scheduler::from_json(&source.scheduler.as_ref().unwrap().text).unwrap();
     let runtime = alphabar::onnx::load(&RuntimeOptions::from_environment(None)).unwrap();
-    let options = SessionOptions { device: Device::Cpu, threads: Some(1), ..SessionOptions::default() };
+    let device = std::env::var("ALPHABAR_TEST_DEVICE").map_or(Device::Cpu, |name| name.parse().unwrap());
+    let options = SessionOptions { device, threads: Some(1), ..SessionOptions::default() };
     let sampler = Sampler::new(Network::open(runtime, &source, &options).unwrap(), scheduler);
     assert_eq!(sampler.shape().iter().product::<usize>(), DIM);
     sampler

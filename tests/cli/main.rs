@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 mod bad_input;
+mod bench;
+mod convert;
 mod diffusers;
 mod oracle;
 mod outputs;

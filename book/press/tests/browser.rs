@@ -54,7 +54,8 @@ impl Browser {
         let Value::Object(capabilities) = json!({"goog:chromeOptions": {"args": arguments}}) else { unreachable!() };
         let address = format!("http://127.0.0.1:{port}");
         for _ in 0..100 {
-            let tried = ClientBuilder::new(HttpConnector::new()).capabilities(capabilities.clone()).connect(&address).await;
+            let tried =
+                ClientBuilder::new(HttpConnector::new()).capabilities(capabilities.clone()).connect(&address).await;
             match tried {
                 Ok(client) => return Ok(Self { driver, client, _profile: profile }),
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -1,0 +1,346 @@
+//! The messages of `onnx.proto`, as far as graphs are read and written here; what is not looked into passes through as
+//! bytes, so that writing loses nothing that reading saw.
+#![allow(missing_docs, reason = "names and meanings are those of onnx.proto")]
+
+/// Element types of `TensorProto.DataType`.
+pub mod data_type {
+    pub const FLOAT: i32 = 1;
+    pub const INT64: i32 = 7;
+    pub const FLOAT16: i32 = 10;
+    pub const BFLOAT16: i32 = 16;
+}
+
+/// `AttributeProto.AttributeType`, those that are written here.
+pub mod attribute_type {
+    pub const INT: i32 = 2;
+    pub const INTS: i32 = 7;
+}
+
+/// `TensorProto.DataLocation.EXTERNAL`.
+pub const EXTERNAL: i32 = 1;
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Model {
+    #[prost(int64, optional, tag = "1")]
+    pub ir_version: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    pub producer_name: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub producer_version: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    pub domain: Option<String>,
+    #[prost(int64, optional, tag = "5")]
+    pub model_version: Option<i64>,
+    #[prost(string, optional, tag = "6")]
+    pub doc_string: Option<String>,
+    #[prost(message, optional, tag = "7")]
+    pub graph: Option<Graph>,
+    #[prost(message, repeated, tag = "8")]
+    pub opset_import: Vec<OperatorSet>,
+    #[prost(message, repeated, tag = "14")]
+    pub metadata_props: Vec<Entry>,
+    #[prost(bytes = "vec", repeated, tag = "20")]
+    pub training_info: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "25")]
+    pub functions: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "26")]
+    pub configuration: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct OperatorSet {
+    #[prost(string, optional, tag = "1")]
+    pub domain: Option<String>,
+    #[prost(int64, optional, tag = "2")]
+    pub version: Option<i64>,
+}
+
+/// A `StringStringEntryProto`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Entry {
+    #[prost(string, optional, tag = "1")]
+    pub key: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub value: Option<String>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Graph {
+    #[prost(message, repeated, tag = "1")]
+    pub node: Vec<Node>,
+    #[prost(string, optional, tag = "2")]
+    pub name: Option<String>,
+    #[prost(message, repeated, tag = "5")]
+    pub initializer: Vec<Tensor>,
+    #[prost(string, optional, tag = "10")]
+    pub doc_string: Option<String>,
+    #[prost(message, repeated, tag = "11")]
+    pub input: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "12")]
+    pub output: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "13")]
+    pub value_info: Vec<ValueInfo>,
+    #[prost(bytes = "vec", repeated, tag = "14")]
+    pub quantization_annotation: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "15")]
+    pub sparse_initializer: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "16")]
+    pub metadata_props: Vec<Entry>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Node {
+    #[prost(string, repeated, tag = "1")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub output: Vec<String>,
+    #[prost(string, optional, tag = "3")]
+    pub name: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    pub op_type: Option<String>,
+    #[prost(message, repeated, tag = "5")]
+    pub attribute: Vec<Attribute>,
+    #[prost(string, optional, tag = "6")]
+    pub doc_string: Option<String>,
+    #[prost(string, optional, tag = "7")]
+    pub domain: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    pub overload: Option<String>,
+    #[prost(message, repeated, tag = "9")]
+    pub metadata_props: Vec<Entry>,
+    #[prost(bytes = "vec", repeated, tag = "10")]
+    pub device_configurations: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Attribute {
+    #[prost(string, optional, tag = "1")]
+    pub name: Option<String>,
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
+    #[prost(int64, optional, tag = "3")]
+    pub i: Option<i64>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub s: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<Tensor>,
+    #[prost(bytes = "vec", optional, tag = "6")]
+    pub g: Option<Vec<u8>>,
+    #[prost(float, repeated, packed = "false", tag = "7")]
+    pub floats: Vec<f32>,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    pub ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "10")]
+    pub tensors: Vec<Tensor>,
+    #[prost(bytes = "vec", repeated, tag = "11")]
+    pub graphs: Vec<Vec<u8>>,
+    #[prost(string, optional, tag = "13")]
+    pub doc_string: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "14")]
+    pub tp: Option<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "15")]
+    pub type_protos: Vec<Vec<u8>>,
+    #[prost(int32, optional, tag = "20")]
+    pub r#type: Option<i32>,
+    #[prost(string, optional, tag = "21")]
+    pub ref_attr_name: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "22")]
+    pub sparse_tensor: Option<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "23")]
+    pub sparse_tensors: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Tensor {
+    #[prost(int64, repeated, packed = "false", tag = "1")]
+    pub dims: Vec<i64>,
+    #[prost(int32, optional, tag = "2")]
+    pub data_type: Option<i32>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub segment: Option<Vec<u8>>,
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub string_data: Vec<Vec<u8>>,
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
+    #[prost(string, optional, tag = "8")]
+    pub name: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "9")]
+    pub raw_data: Option<Vec<u8>>,
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    #[prost(uint64, repeated, tag = "11")]
+    pub uint64_data: Vec<u64>,
+    #[prost(string, optional, tag = "12")]
+    pub doc_string: Option<String>,
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<Entry>,
+    #[prost(int32, optional, tag = "14")]
+    pub data_location: Option<i32>,
+    #[prost(message, repeated, tag = "16")]
+    pub metadata_props: Vec<Entry>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ValueInfo {
+    #[prost(string, optional, tag = "1")]
+    pub name: Option<String>,
+    #[prost(message, optional, tag = "2")]
+    pub r#type: Option<Type>,
+    #[prost(string, optional, tag = "3")]
+    pub doc_string: Option<String>,
+    #[prost(message, repeated, tag = "4")]
+    pub metadata_props: Vec<Entry>,
+}
+
+/// A `TypeProto`; of its alternatives only tensors are looked into.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Type {
+    #[prost(message, optional, tag = "1")]
+    pub tensor_type: Option<TensorType>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub sequence_type: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub map_type: Option<Vec<u8>>,
+    #[prost(string, optional, tag = "6")]
+    pub denotation: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "7")]
+    pub opaque_type: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    pub sparse_tensor_type: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "9")]
+    pub optional_type: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TensorType {
+    #[prost(int32, optional, tag = "1")]
+    pub elem_type: Option<i32>,
+    #[prost(message, optional, tag = "2")]
+    pub shape: Option<Shape>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Shape {
+    #[prost(message, repeated, tag = "1")]
+    pub dim: Vec<Dimension>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Dimension {
+    #[prost(int64, optional, tag = "1")]
+    pub dim_value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    pub dim_param: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub denotation: Option<String>,
+}
+
+impl Node {
+    /// A node of ONNX's own domain.
+    #[must_use]
+    pub fn new(op: &str, input: &[&str], output: &[&str]) -> Self {
+        let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let name = output.first().map(|name| format!("{name}/{op}"));
+        Self { input: own(input), output: own(output), name, op_type: Some(op.to_owned()), ..Self::default() }
+    }
+
+    /// With an attribute that is a whole number.
+    #[must_use]
+    pub fn with_int(mut self, name: &str, value: i64) -> Self {
+        self.attribute.push(Attribute {
+            name: Some(name.to_owned()),
+            i: Some(value),
+            r#type: Some(attribute_type::INT),
+            ..Attribute::default()
+        });
+        self
+    }
+
+    /// With an attribute that is a list of whole numbers.
+    #[must_use]
+    pub fn with_ints(mut self, name: &str, values: &[i64]) -> Self {
+        self.attribute.push(Attribute {
+            name: Some(name.to_owned()),
+            ints: values.to_vec(),
+            r#type: Some(attribute_type::INTS),
+            ..Attribute::default()
+        });
+        self
+    }
+
+    /// The operator's name.
+    #[must_use]
+    pub fn op(&self) -> &str {
+        self.op_type.as_deref().unwrap_or_default()
+    }
+
+    /// An attribute by its name.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name))
+    }
+}
+
+impl Tensor {
+    /// A tensor of f32.
+    #[must_use]
+    pub fn f32(name: &str, dims: &[i64], values: &[f32]) -> Self {
+        Self {
+            dims: dims.to_vec(),
+            data_type: Some(data_type::FLOAT),
+            name: Some(name.to_owned()),
+            raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            ..Self::default()
+        }
+    }
+
+    /// A list of i64.
+    #[must_use]
+    pub fn i64(name: &str, values: &[i64]) -> Self {
+        Self {
+            dims: vec![values.len() as i64],
+            data_type: Some(data_type::INT64),
+            name: Some(name.to_owned()),
+            raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            ..Self::default()
+        }
+    }
+
+    /// True for f32.
+    #[must_use]
+    pub fn is_f32(&self) -> bool {
+        self.data_type == Some(data_type::FLOAT)
+    }
+
+    /// The values of a tensor of f32 that lies in the graph's own file.
+    #[must_use]
+    pub fn to_f32(&self) -> Vec<f32> {
+        match &self.raw_data {
+            Some(bytes) => bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+            None => self.float_data.clone(),
+        }
+    }
+}
+
+impl ValueInfo {
+    /// A tensor's name, element type and shape, `None` for a size that is left open.
+    #[must_use]
+    pub fn tensor(name: &str, elem_type: i32, dims: &[Option<i64>]) -> Self {
+        let dimension = |&dim_value: &Option<i64>| Dimension { dim_value, ..Dimension::default() };
+        let shape = Some(Shape { dim: dims.iter().map(dimension).collect() });
+        let tensor_type = Some(TensorType { elem_type: Some(elem_type), shape });
+        Self { name: Some(name.to_owned()), r#type: Some(Type { tensor_type, ..Type::default() }), ..Self::default() }
+    }
+
+    /// The element type, if it is a tensor.
+    #[must_use]
+    pub fn elem_type(&self) -> Option<i32> {
+        self.r#type.as_ref()?.tensor_type.as_ref()?.elem_type
+    }
+}

@@ -1,0 +1,183 @@
+//! Reading and writing: bytes, files, and weights that lie in files beside the graph.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Component, Path, PathBuf};
+
+use prost::Message as _;
+
+use super::error::{Error, Result};
+use super::proto::{EXTERNAL, Entry, Model, Tensor};
+use crate::onnx::{ModelSource, Weights};
+
+/// Protobuf's own limit for one message.
+const LARGEST_MESSAGE: usize = i32::MAX as usize;
+/// Weights of fewer bytes stay in the graph when others go beside it.
+const SMALL: usize = 1024;
+
+/// A model from its bytes.
+///
+/// # Errors
+/// [`Error::NotOnnx`]; [`Error::Unknown`] if encoding again would lose something.
+pub fn decode(name: &str, bytes: &[u8]) -> Result<Model> {
+    let bad = |reason: String| Error::NotOnnx { model: name.to_owned(), reason };
+    let model = Model::decode(bytes).map_err(|error| bad(error.to_string()))?;
+    if model.graph.is_none() {
+        return Err(bad("it has no graph".to_owned()));
+    }
+    let lost = bytes.len().saturating_sub(model.encoded_len());
+    if lost > 0 {
+        return Err(Error::Unknown { model: name.to_owned(), bytes: lost });
+    }
+    Ok(model)
+}
+
+/// A model as bytes.
+#[must_use]
+pub fn encode(model: &Model) -> Vec<u8> {
+    model.encode_to_vec()
+}
+
+/// A model with all its weights, those beside the graph too.
+///
+/// # Errors
+/// [`Error::File`], [`Error::NotOnnx`], [`Error::Unknown`], [`Error::Outside`].
+pub fn read(source: &ModelSource) -> Result<Model> {
+    match &source.weights {
+        Weights::Embedded(bytes) => decode(&source.name, bytes),
+        Weights::Bytes(bytes) => decode(&source.name, bytes),
+        Weights::File(path) => {
+            let bytes = fs::read(path).map_err(|error| failed("read", path, error))?;
+            let mut model = decode(&source.name, &bytes)?;
+            let home = path.parent().unwrap_or(Path::new(""));
+            for tensor in &mut model.graph.get_or_insert_default().initializer {
+                fetch(tensor, home)?;
+            }
+            Ok(model)
+        }
+    }
+}
+
+fn failed(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    Error::File { action, path: path.to_path_buf(), source }
+}
+
+/// The file beside the graph in which a weight lies.
+pub(crate) fn location(tensor: &Tensor) -> Option<&str> {
+    let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key));
+    (tensor.data_location == Some(EXTERNAL)).then(|| entry("location")?.value.as_deref()).flatten()
+}
+
+/// Brings a weight that lies beside the graph into it.
+fn fetch(tensor: &mut Tensor, home: &Path) -> Result<()> {
+    if tensor.data_location != Some(EXTERNAL) {
+        return Ok(());
+    }
+    let name = tensor.name.clone().unwrap_or_default();
+    let bad = |found: String, expected| Error::Outside { tensor: name.clone(), found, expected };
+    let number = |key: &str| -> Result<Option<u64>> {
+        let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key));
+        let text = entry.and_then(|entry| entry.value.as_deref());
+        let parse = |text: &str| text.parse().map_err(|_| bad(format!("{key} is {text:?}"), "a whole number"));
+        text.map(parse).transpose()
+    };
+    let file = location(tensor).ok_or_else(|| bad("without a location".to_owned(), "the name of a file"))?;
+    let relative = Path::new(file);
+    if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(bad(format!("in {file:?}"), "a file in the graph's own folder"));
+    }
+    let path: PathBuf = home.join(relative);
+    let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
+    let mut file = fs::File::open(&path).map_err(|error| failed("read", &path, error))?;
+    file.seek(SeekFrom::Start(offset)).map_err(|error| failed("read", &path, error))?;
+    let mut bytes = Vec::new();
+    file.take(length.unwrap_or(u64::MAX)).read_to_end(&mut bytes).map_err(|error| failed("read", &path, error))?;
+    if length.is_some_and(|length| length != bytes.len() as u64) {
+        return Err(bad(format!("where {} has {} bytes from {offset}", path.display(), bytes.len()), "all of it"));
+    }
+    tensor.raw_data = Some(bytes);
+    tensor.external_data.clear();
+    tensor.data_location = None;
+    Ok(())
+}
+
+/// Writes a model into a file that must not exist; weights go beside it where one file cannot hold them.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write(mut model: Model, path: &Path) -> Result<()> {
+    write_within(&mut model, path, LARGEST_MESSAGE)
+}
+
+fn write_within(model: &mut Model, path: &Path, limit: usize) -> Result<()> {
+    let create = |path: &Path| fs::File::create_new(path).map_err(|error| failed("write", path, error));
+    if model.encoded_len() > limit {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = format!("{name}_data");
+        let beside = path.with_file_name(&name);
+        let mut file = std::io::BufWriter::new(create(&beside)?);
+        let mut offset = 0;
+        for tensor in &mut model.graph.get_or_insert_default().initializer {
+            let Some(bytes) = tensor.raw_data.take_if(|bytes| bytes.len() >= SMALL) else { continue };
+            file.write_all(&bytes).map_err(|error| failed("write", &beside, error))?;
+            let entries =
+                [("location", name.clone()), ("offset", offset.to_string()), ("length", bytes.len().to_string())];
+            let entry = |(key, value): (&str, String)| Entry { key: Some(key.to_owned()), value: Some(value) };
+            tensor.external_data = entries.map(entry).into();
+            tensor.data_location = Some(EXTERNAL);
+            offset += bytes.len();
+        }
+        file.flush().map_err(|error| failed("write", &beside, error))?;
+    }
+    create(path)?.write_all(&encode(model)).map_err(|error| failed("write", path, error))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const FIXTURE: &[u8] = include_bytes!("../../fixtures/mnist-unet/unet/model.onnx");
+
+    #[test]
+    fn reading_and_writing_keeps_every_byte() {
+        assert_eq!(encode(&decode("fixture", FIXTURE).unwrap()), FIXTURE);
+    }
+
+    #[test]
+    fn what_is_no_model_is_refused() {
+        assert!(matches!(decode("m", b"no"), Err(Error::NotOnnx { .. })));
+        assert!(matches!(decode("m", b""), Err(Error::NotOnnx { .. })));
+        // A field of the number 60, which no version of ONNX has.
+        let unknown = [FIXTURE, &[0xe0, 0x03, 0x01]].concat();
+        assert!(matches!(decode("m", &unknown), Err(Error::Unknown { bytes: 3, .. })));
+    }
+
+    #[test]
+    fn weights_that_do_not_fit_go_beside_the_graph_and_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.onnx");
+        let whole = decode("fixture", FIXTURE).unwrap();
+        write_within(&mut whole.clone(), &path, 1 << 20).unwrap();
+        assert!(fs::metadata(&path).unwrap().len() < 100_000);
+        let source = ModelSource::resolve(&path).unwrap();
+        assert_eq!(read(&source).unwrap(), whole);
+        assert!(matches!(write(whole, &path), Err(Error::File { .. })), "nothing is overwritten");
+
+        let beside = dir.path().join("model.onnx_data");
+        fs::write(&beside, b"short").unwrap();
+        assert!(matches!(read(&source), Err(Error::Outside { .. })));
+        fs::remove_file(&beside).unwrap();
+        assert!(matches!(read(&source), Err(Error::File { .. })));
+    }
+
+    #[test]
+    fn weights_are_not_fetched_from_elsewhere() {
+        for file in ["../secret", "/etc/passwd", "a/../../b"] {
+            let entry = Entry { key: Some("location".into()), value: Some(file.into()) };
+            let mut tensor =
+                Tensor { external_data: vec![entry], data_location: Some(EXTERNAL), ..Tensor::default() };
+            assert!(matches!(fetch(&mut tensor, Path::new(".")), Err(Error::Outside { .. })), "{file}");
+        }
+    }
+}
