@@ -28,6 +28,14 @@ pub(crate) fn betas(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
         return finding;
     }
     let recognised = recognise(Array::Betas, numbers);
+    // Any line is on some linear schedule, that of 1 − β too; no chain begins by losing most of its signal.
+    let doubtful = |found: &Meant| numbers.values[0] > 0.5 && !found.is_usual();
+    if recognised.as_ref().is_none_or(doubtful)
+        && let Some(words) = transformed(numbers)
+    {
+        finding.remarks.push(words);
+        return finding;
+    }
     match (recognised, meant) {
         (Some(found), Some(meant)) if found != *meant => {
             finding.remarks.push(format!("the betas are {}, not {}", found.words(), meant.words()));
@@ -47,10 +55,11 @@ pub(crate) fn betas(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
     if let Some(&(index, got)) = bad.first() {
         let place = Place { index, got, want: f64::NAN };
         (finding.first, finding.worst, finding.off) = (Some(place), Some(place), bad.len());
-        let count = bad.len();
-        finding
-            .remarks
-            .push(format!("{count} betas are NaN or outside (0, 1]; a variance schedule lies strictly inside"));
+        finding.remarks.push(match bad[..] {
+            [(0, 0.0)] => "the first entry is t = 0, where there is no beta: tables start at t = 1".into(),
+            [_] => "one beta is NaN or outside (0, 1]; a variance schedule lies inside".into(),
+            _ => format!("{} betas are NaN or outside (0, 1]; a variance schedule lies inside", bad.len()),
+        });
         return finding;
     }
     match meant {
@@ -77,4 +86,19 @@ fn faulty_schedule(numbers: &Numbers, meant: Option<&Meant>) -> Option<Fault> {
         closest.consider(fault, &values);
     }
     closest.fault()
+}
+
+/// Betas of a schedule in use that were written in another form.
+fn transformed(numbers: &Numbers) -> Option<String> {
+    let forms = [
+        ((1.0, -1.0), "these are the alphas, 1 − β,"),
+        ((0.0, 0.1), "these are 10 times the betas"),
+        ((0.0, 0.01), "these are 100 times the betas"),
+        ((0.0, 0.001), "these are 1000 times the betas"),
+    ];
+    forms.iter().find_map(|((offset, factor), words)| {
+        let values = numbers.values.iter().map(|v| offset + factor * v).collect();
+        let found = recognise(Array::Betas, &Numbers { values, ..numbers.clone() })?;
+        found.is_usual().then(|| format!("{words} of {}", found.words()))
+    })
 }

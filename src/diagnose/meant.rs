@@ -68,6 +68,11 @@ impl Meant {
         self.betas().map_or_else(|_| vec![f64::NAN; self.steps()], |betas| betas.as_slice().to_vec())
     }
 
+    /// True for the curves in use as they are published, false for one whose ends were read off the numbers.
+    pub(crate) fn is_usual(&self) -> bool {
+        super::recognise::usual(self.steps()).contains(self)
+    }
+
     /// `linear with T = 1000, beta from 0.0001 to 0.02, rescaled to zero terminal SNR`.
     #[must_use]
     pub fn words(&self) -> String {

@@ -202,11 +202,16 @@ impl Basis {
             return Some(Self::meant(&found));
         }
         let cumulative = known.iter().find(|(array, _)| *array == Array::AlphasCumprod);
-        if let Some((_, numbers)) = cumulative {
-            report.notes.push("no betas in the file; judged by the betas that its alphas_cumprod implies".into());
+        if let Some((array, numbers)) = cumulative {
             let mut previous = 1.0;
             let implied = numbers.values.iter().map(|&bar| 1.0 - bar / std::mem::replace(&mut previous, bar));
-            return Some(Self::of(implied.collect(), None, 4.0 * numbers.precision.unit_roundoff()));
+            let implied: Vec<f64> = implied.collect();
+            if let Some(index) = implied.iter().position(|b| !(*b >= 0.0 && *b <= 1.0)) {
+                report.findings.push(not_falling(*array, numbers, index));
+                return None;
+            }
+            report.notes.push("no betas in the file; judged by the betas that its alphas_cumprod implies".into());
+            return Some(Self::of(implied, None, 4.0 * numbers.precision.unit_roundoff()));
         }
         if let Some((array, numbers)) = known.first() {
             report.findings.push(Finding::undecided(*array, numbers));
@@ -228,6 +233,19 @@ impl Basis {
         basis.beta_error = meant.errors(Precision::F64.unit_roundoff());
         basis
     }
+}
+
+/// ᾱ that no βs give: it rises, or leaves [0, 1].
+fn not_falling(array: Array, numbers: &Numbers, index: usize) -> Finding {
+    let mut finding = Finding::new(numbers, array.symbol(), Verdict::Wrong);
+    let place = Place { index, got: numbers.values[index], want: f64::NAN };
+    (finding.first, finding.worst, finding.off) = (Some(place), Some(place), 1);
+    finding.remarks.push("ᾱ starts below 1, falls with t and stays above 0: no betas give this table".into());
+    let values = numbers.values.iter().rev().copied().collect();
+    if let Some(found) = recognise(array, &Numbers { values, ..numbers.clone() }) {
+        finding.remarks.push(format!("the table is reversed in time: backwards it is {}", found.words()));
+    }
+    finding
 }
 
 /// Reads a schedule as people name it: kind by diffusers' names with underscore or hyphen, or `cosine`.

@@ -16,7 +16,7 @@ pub(crate) fn describe(
 ) -> Vec<String> {
     let tol = tolerance(precision);
     if got.len() != right.len() {
-        return other_schedule(got, array, precision).into_iter().chain([lengths(got, right)]).collect();
+        return other_schedule(got, array, precision).into_iter().chain(lengths(got, right, tol)).collect();
     }
     if let Some(count) = Some(got.iter().filter(|v| !v.is_finite()).count()).filter(|&n| n > 0) {
         return vec![format!("{count} entries are NaN or infinite")];
@@ -35,7 +35,9 @@ pub(crate) fn describe(
         reversed(got, right, tol).then(|| "the table is reversed in time".into()),
         cumulative(got, right, tol).then(|| "the table is the cumulative sum of what it should be".into()),
         other_schedule(got, array, precision),
+        respaced(got, array, chain),
         digits(got, right),
+        decimals(got),
     ];
     let found: Vec<String> = sentences.into_iter().flatten().take(1).collect();
     if found.is_empty() { vec!["no known fault and no simple relation to the right table".into()] } else { found }
@@ -71,12 +73,13 @@ fn power(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
 fn logarithm(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
     let ratio = constant(got, right, tol, |g, r| g / r.ln())?;
     let base = (1.0 / ratio).exp();
-    let words = if close(ratio, 1.0, 1e-6) {
-        "every entry is the natural logarithm of what it should be".to_owned()
-    } else {
-        format!("every entry is the logarithm to base {base:.4} of what it should be")
+    let what = match ratio * std::f64::consts::LN_10 {
+        _ if close(ratio, 1.0, 1e-6) => "the natural logarithm".to_owned(),
+        tens if close(tens, 1.0, 1e-6) => "the logarithm to base 10".to_owned(),
+        tens if close(tens, 10.0, 1e-6) => "in decibels, 10 log₁₀,".to_owned(),
+        _ => format!("the logarithm to base {base:.4}"),
     };
-    Some(words)
+    Some(format!("every entry is {what} of what it should be"))
 }
 
 fn shifted(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
@@ -121,13 +124,50 @@ fn other_schedule(got: &[f64], array: Array, precision: Precision) -> Option<Str
     Some(format!("these belong to another schedule: {}", found.words()))
 }
 
-fn lengths(got: &[f64], right: &[f64]) -> String {
-    let hint = match got.len() as i64 - right.len() as i64 {
-        1 => ": one entry too many, perhaps t = 0 or an end point counted",
-        -1 => ": one entry too few, perhaps an end point left out",
-        _ => "",
+/// Where the entries too many or too few are.
+fn lengths(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
+    let words = match (got, right) {
+        ([_, rest @ ..], _) if same(rest, right, tol, |r| r) && rest.len() == right.len() => {
+            "one too many at the front: the first is t = 0, and tables start at t = 1"
+        }
+        ([rest @ .., _], _) if same(rest, right, tol, |r| r) && rest.len() == right.len() => {
+            "one too many at the end; the others are right"
+        }
+        (_, [_, rest @ ..]) if same(got, rest, tol, |r| r) && got.len() == rest.len() => {
+            "the first is missing: the table starts at t = 2"
+        }
+        (_, [rest @ .., _]) if same(got, rest, tol, |r| r) && got.len() == rest.len() => "the last is missing",
+        _ => return None,
     };
-    format!("{} entries where {} belong{hint}", got.len(), right.len())
+    Some(words.into())
+}
+
+/// ᾱ of a longer chain beside the βs of kept steps, or the other way round.
+fn respaced(got: &[f64], array: Array, chain: Option<&Chain>) -> Option<String> {
+    let chain = chain.filter(|_| array == Array::AlphasCumprod && got.len() > 2)?;
+    let falls = |pair: &[f64]| pair[1] > 0.0 && pair[1] < pair[0] && pair[0] <= 1.0;
+    if !got.windows(2).all(falls) {
+        return None;
+    }
+    let drops = got.windows(2).map(|pair| (pair[1] / pair[0]).ln());
+    let ratios: Vec<f64> = drops.zip(&chain.beta[1..]).map(|(drop, beta)| drop / (-beta).ln_1p()).collect();
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    (least > 1.3).then(|| {
+        let times = (got[got.len() - 1].ln() / chain.bar[got.len() - 1].ln()).round();
+        format!(
+            "ᾱ falls some {times} times as fast as these betas have it: betas of a full chain on a shortened list; \
+             between kept times s < t, β is 1 − ᾱ_t/ᾱ_s"
+        )
+    })
+}
+
+/// Numbers that were rounded to a few decimals.
+fn decimals(got: &[f64]) -> Option<String> {
+    let rounded = |k: i32| {
+        got.iter().all(|g| (g * 10f64.powi(k)).fract().abs().min(1.0 - (g * 10f64.powi(k)).fract().abs()) < 1e-6)
+    };
+    let k = (1..=5).find(|&k| rounded(k))?;
+    Some(format!("every entry is rounded to {k} decimals, too few for a table"))
 }
 
 fn digits(got: &[f64], right: &[f64]) -> Option<String> {

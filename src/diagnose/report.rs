@@ -24,7 +24,7 @@ pub struct Place {
     pub index: usize,
     /// What stands there.
     pub got: f64,
-    /// What should.
+    /// What should; NaN where no one number does.
     pub want: f64,
 }
 
@@ -110,9 +110,16 @@ impl fmt::Display for Finding {
             Verdict::Undecided => "not judged",
         };
         let symbol = if self.symbol.is_empty() { String::new() } else { format!("{}, ", self.symbol) };
-        write!(f, "{verdict:10} {} ({symbol}{} entries, {})", self.name, self.of, self.precision)?;
+        let entries = if self.of == 1 { "entry" } else { "entries" };
+        write!(f, "{verdict:10} {} ({symbol}{} {entries}, {})", self.name, self.of, self.precision)?;
         if let Some(ulps) = self.ulps.filter(|_| self.verdict == Verdict::Right) {
-            write!(f, ", at most {ulps:.3} ulp of f64 from the best double")?;
+            // In units of the precision at hand.
+            let unit = match self.precision {
+                "f16" => 2f64.powi(42),
+                "f32" => 2f64.powi(29),
+                _ => 1.0,
+            };
+            write!(f, ", at most {:.1} ulp of {} from the best double", ulps / unit, self.precision)?;
         }
         for (k, fault) in self.faults.iter().enumerate() {
             let lead = if k == 0 { "this is" } else { "together with" };
@@ -124,9 +131,11 @@ impl fmt::Display for Finding {
         if let (Some(first), Some(worst)) = (self.first, self.worst) {
             let place = |p: Place| {
                 let time = if self.symbol.is_empty() { String::new() } else { format!(" (t = {})", p.index + 1) };
-                format!("index {}{time}: {:e}, should be {:e}", p.index, p.got, p.want)
+                let want = if p.want.is_nan() { String::new() } else { format!(", should be {:?}", p.want) };
+                format!("index {}{time}: {:?}{want}", p.index, p.got)
             };
-            write!(f, "\n           {} of {} entries are off; first at {}", self.off, self.of, place(first))?;
+            let are = if self.off == 1 { "is" } else { "are" };
+            write!(f, "\n           {} of {} entries {are} off; first at {}", self.off, self.of, place(first))?;
             if worst.index != first.index {
                 write!(f, "\n           worst at {}", place(worst))?;
             }

@@ -49,6 +49,7 @@ pub(crate) fn judge(array: Array, numbers: &Numbers, basis: &Basis) -> Finding {
 /// True if one of the readings fits; the finding then names its convention.
 fn right_by(finding: &mut Finding, numbers: &Numbers, readings: &[Expected]) -> bool {
     let Some(expected) = readings.iter().find(|expected| compare(finding, numbers, expected)) else { return false };
+    finding.remarks.clear();
     if expected.convention != Convention::Only {
         finding.remarks.push(format!("convention: {}", expected.convention.words()));
     }
@@ -154,10 +155,8 @@ pub(super) fn compare(finding: &mut Finding, numbers: &Numbers, expected: &Expec
     (finding.first, finding.worst, finding.off) = (None, None, 0);
     if numbers.values.len() != expected.best.len() {
         let (found, wanted) = (numbers.values.len(), expected.best.len());
-        if expected.convention == Convention::Only {
-            finding.remarks.retain(|remark| !remark.starts_with("the table has"));
-            finding.remarks.push(format!("the table has {found} entries where {wanted} were expected"));
-        }
+        finding.remarks.retain(|remark| !remark.starts_with("the table has"));
+        finding.remarks.push(format!("the table has {found} entries where {wanted} were expected"));
         finding.off = found;
         return false;
     }

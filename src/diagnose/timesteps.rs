@@ -21,7 +21,7 @@ pub(crate) fn timesteps(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
         return finding;
     }
     if let Some(index) = (1..values.len()).find(|&k| values[k] >= values[k - 1]) {
-        let place = Place { index, got: values[index], want: values[index - 1] - 1.0 };
+        let place = Place { index, got: values[index], want: f64::NAN };
         (finding.first, finding.worst, finding.off) = (Some(place), Some(place), 1);
         let rising = values.windows(2).all(|w| w[1] > w[0]);
         let words = if rising {

@@ -217,3 +217,40 @@ fn the_library_agrees_with_itself_only_where_it_may() {
     assert!(report.is_right(), "{report}");
     assert_eq!(report.findings[1].ulps, Some(0.0));
 }
+
+#[test]
+fn tables_that_no_betas_give_are_wrong_and_said_to_be_reversed() {
+    let mut bar = Chain::new(betas(&named(Kind::Linear, 1000))).bar;
+    bar.reverse();
+    let report = diagnose(&[numbers("alphas_cumprod", bar)], None);
+    assert_eq!(report.findings[0].verdict, Verdict::Wrong, "{report}");
+    assert!(report.to_string().contains("reversed in time: backwards it is linear"), "{report}");
+}
+
+#[test]
+fn what_people_hand_in_by_mistake_is_said_in_words() {
+    let beta = betas(&named(Kind::Linear, 1000));
+    let bar = Chain::new(beta.clone()).bar;
+    let every = |list: &[f64], n: usize| list.iter().skip(n - 1).step_by(n).copied().collect::<Vec<f64>>();
+    let with = |first: f64, list: &[f64]| [&[first], list].concat();
+    let decibels = bar.iter().map(|bar| 10.0 * (bar / (1.0 - bar)).log10()).collect();
+    let pair = |name: &str, values| vec![numbers("betas", beta.clone()), numbers(name, values)];
+    let cases = [
+        (
+            "betas of a full chain",
+            vec![numbers("betas", every(&beta, 20)), numbers("alphas_cumprod", every(&bar, 20))],
+        ),
+        ("the first is t = 0", pair("alphas_cumprod", with(1.0, &bar))),
+        ("the first is missing", pair("alphas_cumprod", bar[1..].to_vec())),
+        ("in decibels", pair("snr", decibels)),
+        ("where there is no beta", vec![numbers("betas", with(0.0, &beta))]),
+        ("100 times the betas of linear", vec![numbers("betas", beta.iter().map(|b| 100.0 * b).collect())]),
+        ("these are the alphas", vec![numbers("betas", beta.iter().map(|b| 1.0 - b).collect())]),
+        ("rounded to 4 decimals", pair("alphas_cumprod", bar.iter().map(|b| (b * 1e4).round() / 1e4).collect())),
+    ];
+    for (words, arrays) in cases {
+        let report = diagnose(&arrays, None);
+        assert!(!report.is_right(), "{words}: {report}");
+        assert!(report.to_string().contains(words), "{words}: {report}");
+    }
+}

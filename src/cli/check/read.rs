@@ -17,12 +17,17 @@ use crate::fault::table::Array;
 /// # Errors
 /// Exit 2 if the file cannot be read as what its extension says, or holds no array of numbers.
 pub fn arrays(path: &Path) -> Outcome<Vec<Numbers>> {
+    fs::metadata(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     let found = match extension.as_str() {
         "csv" => csv(path)?,
         "json" => json(path)?,
         "npz" => npz(path)?,
         "safetensors" => safetensors(path)?,
+        "npy" => {
+            let what = "an .npy holds one array without a name; write np.savez(\"tables.npz\", betas=...)";
+            return Err(Failure::usage(format!("{}: {what}", path.display())));
+        }
         _ => {
             let what = "expected .csv with a header, .json, .npz or .safetensors";
             return Err(Failure::usage(format!("{}: {what}", path.display())));
@@ -41,11 +46,12 @@ fn unreadable(path: &Path, what: &str, error: &dyn std::fmt::Display) -> Failure
 
 fn csv(path: &Path) -> Outcome<Vec<Numbers>> {
     let bad = |error: &dyn std::fmt::Display| unreadable(path, "CSV with a header line", error);
+    let text = fs::read_to_string(path).map_err(|error| bad(&error))?;
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
-        .from_path(path)
-        .map_err(|error| bad(&error))?;
+        .delimiter(delimiter(&text))
+        .from_reader(text.as_bytes());
     let names: Vec<String> = reader.headers().map_err(|error| bad(&error))?.iter().map(str::to_owned).collect();
     if let Some(name) = names.iter().find(|name| name.parse::<f64>().is_ok()) {
         return Err(bad(&format!("the first line holds the number {name}, not column names")));
@@ -57,7 +63,10 @@ fn csv(path: &Path) -> Outcome<Vec<Numbers>> {
             if text.is_empty() {
                 continue;
             }
-            let value = text.parse().map_err(|_| bad(&format!("row {} holds {text:?}, not a number", row + 2)))?;
+            let value = text.parse().map_err(|_| {
+                let hint = if text.contains(',') { " (decimals need a point)" } else { "" };
+                bad(&format!("row {} holds {text:?}, not a number{hint}", row + 2))
+            })?;
             column.push(value);
         }
     }
@@ -67,6 +76,12 @@ fn csv(path: &Path) -> Outcome<Vec<Numbers>> {
     };
     let index = |n: &Numbers| matches!(n.name.as_str(), "t" | "index" | "i" | "step" | "");
     Ok(names.into_iter().zip(columns).map(numbers).filter(|n| !n.values.is_empty() && !index(n)).collect())
+}
+
+/// What separates the names in the first line that is no comment: a comma, a semicolon or a tab.
+fn delimiter(text: &str) -> u8 {
+    let header = text.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
+    b",;\t".iter().copied().max_by_key(|&d| (header.bytes().filter(|&b| b == d).count(), d == b',')).unwrap_or(b',')
 }
 
 /// A JSON object of arrays, or of objects of them; NaN and Infinity as Python writes them are read as numbers.
