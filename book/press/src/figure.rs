@@ -241,10 +241,18 @@ fn legend_below_title(
     for (k, series) in legend.iter().enumerate() {
         let y = top + 12 + 16 * k as i32;
         let style = ShapeStyle { color: series.colour.to_rgba(), filled: true, stroke_width: 3 };
-        if series.mark == Mark::Dots {
-            area.draw(&Circle::new((start + 9, y), 3, style))?;
-        } else {
-            area.draw(&PathElement::new(vec![(start, y), (start + 18, y)], style))?;
+        match series.mark {
+            Mark::Dots => area.draw(&Circle::new((start + 9, y), 3, style))?,
+            Mark::Line => area.draw(&PathElement::new(vec![(start, y), (start + 18, y)], style))?,
+            Mark::Dashes => {
+                for x in [start, start + 10] {
+                    area.draw(&PathElement::new(vec![(x, y), (x + 7, y)], style))?;
+                }
+            }
+            Mark::Band => {
+                let colour = series.colour.mix(0.4).filled();
+                area.draw(&Rectangle::new([(start, y - 5), (start + 18, y + 5)], colour))?;
+            }
         }
         let anchor = Pos::new(HPos::Left, VPos::Center);
         let words = ("sans-serif", 14).into_font().color(&INK).pos(anchor);
