@@ -89,7 +89,7 @@ pub fn figures() -> Vec<Figure> {
     let blindness = Panel {
         title: "noise loss at each time".into(),
         x: Axis::linear("t", 0.0, 1000.0),
-        y: Axis::linear("E (ε − ε̂)²", 0.0, 1.2),
+        y: Axis::linear("E (ε − ε̂)²", 0.0, 2.2),
         series: vec![
             Series::line("told t", BLUE, by_time.iter().map(|&(t, aware, _)| (t, aware))),
             Series::line("not told t", ORANGE, by_time.iter().map(|&(t, _, blind)| (t, blind))),

@@ -6,7 +6,7 @@ use alphabar::fault::guidance::scale_taken_for_weight;
 use alphabar::guidance::{GuidanceScale, guided};
 use alphabar::score::exploding_flow_velocity;
 use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, runtime};
-use alphabar::plan::{Recipe, SamplerKind, Scheduler, Spacing, Visits};
+use alphabar::plan::{ClippedEpsilon, Recipe, SamplerKind, Scheduler, Spacing, Visits};
 use alphabar::{Schedule, Timestep};
 use anyhow::{Context as _, Result};
 use ndarray::{Array2, Axis as Dimension};
@@ -121,7 +121,7 @@ pub fn figures() -> Vec<Figure> {
     all
 }
 
-/// Ten sevens of the built-in network at four scales, 20 steps of DDIM from the same noise.
+/// Ten sevens of the built-in network, 20 steps of DDIM from the same noise: over the scale, and with ε kept.
 fn digits() -> Result<Figure> {
     let source = ModelSource::fixture();
     let text = source.scheduler.clone().context("the built-in network has a scheduler")?;
@@ -130,18 +130,20 @@ fn digits() -> Result<Figure> {
     let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::default())?, scheduler.clone());
     let mut recipe = Recipe::with_sampler(scheduler, SamplerKind::Ddim);
     recipe.visits = Visits::Count(20);
-    let plan = recipe.plan()?;
     let (seeds, labels): (Vec<u64>, [i64; 10]) = ((0..10).collect(), [7; 10]);
     let grey = |x: &f32| (127.5 + 127.5 * f64::from(*x).clamp(-1.0, 1.0)).round() as u8;
     let mut rows = Vec::new();
-    for guidance in [0.0, 1.0, 2.0, 4.0] {
+    let implied = [0.0, 1.0, 2.0, 4.0].map(|scale| (format!("s = {scale}"), scale, ClippedEpsilon::FromClippedX0));
+    let kept = [("s = 2, ε kept".to_string(), 2.0, ClippedEpsilon::AsPredicted)];
+    for (label, guidance, clipped_epsilon) in implied.into_iter().chain(kept) {
+        let plan = Recipe { clipped_epsilon, ..recipe.clone() }.plan()?;
         let job = Job { labels: Some(&labels), guidance, ..Job::new(&plan, &seeds) };
         let mut pictures: Vec<Array2<u8>> = Vec::new();
         for batch in sampler.start(job)? {
             let samples = batch?.samples;
             pictures.extend(samples.axis_iter(Dimension(0)).map(|sample| sample.index_axis(Dimension(0), 0).map(grey)));
         }
-        rows.push((format!("s = {guidance}"), pictures));
+        rows.push((label, pictures));
     }
     Ok(sheet("guidance_mnist", &rows, 2))
 }

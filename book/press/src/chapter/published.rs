@@ -75,6 +75,12 @@ fn names(report: &Report) -> String {
     }
 }
 
+/// The first half of the first remark of a report.
+fn remark(report: &Report) -> String {
+    let first = report.findings.iter().flat_map(|finding| &finding.remarks).next();
+    first.map_or_else(|| "nothing".into(), |words| words.split(" with ").next().unwrap_or_default().to_string())
+}
+
 fn schedules() -> Named {
     let mut broken = vec![0.0; 999];
     broken.push(0.999);
@@ -89,7 +95,7 @@ fn schedules() -> Named {
         ("cosine_500", format!("{:.4}", Schedule::improved_ddpm().alpha_bar(Timestep::new(500)))),
         ("scaled_end", format!("{:.5}", end(roots))),
         ("line_end", format!("{:.5}", end(line))),
-        ("scaled_linear", names(&diagnose(&[Numbers::f64("betas", line_betas)], scaled.as_ref()))),
+        ("scaled_linear", remark(&diagnose(&[Numbers::f64("betas", line_betas)], scaled.as_ref()))),
     ]
 }
 
@@ -181,6 +187,8 @@ fn formulas() -> Named {
 }
 
 const DATA: Moments = Moments { mean: 0.5, var: 0.25 };
+/// The cases that were compared with diffusers.
+const CASES: &str = include_str!("../../../../fixtures/diffusers/cases.json");
 const START: Moments = Moments { mean: 0.0, var: 1.0 };
 const ANCESTRAL: Ancestral =
     Ancestral { prediction: Prediction::Epsilon, clip: Clip::None, variance: ReverseVariance::BetaTilde };
@@ -217,9 +225,9 @@ fn samplers() -> Named {
     vec![
         ("ddim_20", on(Spacing::Linspace, 20, |_, route| DDIM.plan(route))),
         ("ddim_20_stride", on(Spacing::Linspace, 20, wrong::stride_that_is_not_the_lists)),
-        ("ddim_20_trailing", on(Spacing::Trailing, 20, |_, route| DDIM.plan(route))),
-        ("ddim_20_first_level", on(leading(), 20, wrong::ends_at_first_level)),
-        ("ddim_20_leading", on(leading(), 20, |_, route| DDIM.plan(route))),
+        ("first_level", format!("{:.3}", schedule.level(Timestep::new(1)).noise_std())),
+        ("first_level_grey", format!("{:.1}", 127.5 * schedule.level(Timestep::new(1)).noise_std())),
+        ("cases", CASES.matches("\"name\":").count().to_string()),
         ("ddpm_50", sampled(route(leading(), 50).and_then(|route| large.plan(&route)))),
         ("ddpm_50_full_beta", on(leading(), 50, wrong::full_chain_beta_on_short_list)),
         ("ddpm_50_t_minus_1", on(leading(), 50, wrong::previous_is_always_t_minus_1)),

@@ -71,7 +71,7 @@ fn softmax(t: usize) -> String {
 
 /// A number that is made of roundings: its bound, since its digits differ between machines.
 fn rounding(x: f64) -> String {
-    format!("less than {}", scientific(10f64.powi(x.max(1e-18).log10().ceil() as i32 + 1), 0))
+    if x < 1e-16 { "less than 10⁻¹⁶".into() } else { scientific(x, 1) }
 }
 
 /// Figures.
@@ -138,7 +138,7 @@ fn langevin() -> Figure {
     let bias = Panel {
         title: "variance − 1".into(),
         x: Axis::log("σ", 0.01, 10.0),
-        y: Axis::log("too much", 1e-5, 1000.0),
+        y: Axis::log("excess", 1e-5, 1e5),
         series: vec![
             Series::line("σ²/4", GREY, [(0.01, 2.5e-5), (10.0, 25.0)]).drawn(Mark::Dashes),
             Series::line("formula", PURPLE, curve.map(|sigma| (sigma, excess(sigma)))),
