@@ -16,7 +16,9 @@ use ndarray::Array2;
 use crate::evidence::scientific;
 use crate::figure::{Axis, BLUE, Figure, GREEN, GREY, Mark, ORANGE, PURPLE, Panel, RED, Series, panels, sheet};
 
-const at: fn(usize) -> Timestep = Timestep::new;
+fn at(t: usize) -> Timestep {
+    Timestep::new(t)
+}
 
 fn chain(betas: &[f64]) -> Schedule {
     Schedule::new(Betas::new(betas.to_vec()).expect("numbers in (0, 1)"))
@@ -80,6 +82,8 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("toy_noise_3", format!("{:.6}", rolled.noise[2])),
         ("toy_var", format!("{:.3}", rolled.var())),
         ("toy_one_root", format!("{:.2}", fault::one_root_forgotten(&toy(), at(0), at(3)).var())),
+        ("printed_var", format!("{:.4}", fault::roots_over_first_factor(&ddpm, at(0), at(500)).var())),
+        ("noise_var_500", format!("{:.4}", linear(500).var)),
         ("toy_covariance", format!("{:.4}", covariance(&toy(), at(1), at(3), 0.6))),
         ("kept", format!("{kept:.4}")),
         ("merged", format!("{merged:.4}")),
@@ -138,7 +142,7 @@ fn mixture() -> Figure {
         y: Axis::log("nats", 1e-9, 10.0),
         series: vec![
             Series::line("to N(0, 1)", BLUE, standard.filter(seen)),
-            Series::line("of its own moments", RED, own.filter(seen)).drawn(Mark::Dashes),
+            Series::line("to its own fit", RED, own.filter(seen)).drawn(Mark::Dashes),
         ],
     };
     panels("forward", 2, vec![densities, distance])
@@ -147,7 +151,7 @@ fn mixture() -> Figure {
 /// Digits that the built-in network drew, noised in one shot; every column keeps one noise.
 fn digits() -> Figure {
     let pictures = drawn_digits().expect("fixtures/pictures/samples.png is a grid of digits");
-    let rows: Vec<(String, Vec<Array2<u8>>)> = [0, 50, 150, 300, 500, 1000]
+    let rows: Vec<(String, Vec<Array2<u8>>)> = [0, 100, 200, 300, 400, 1000]
         .map(|t| (format!("t = {t}"), pictures.iter().enumerate().map(|(k, x0)| noised(x0, t, k as u64)).collect()))
         .into();
     sheet("forward_digits", &rows, 3)

@@ -26,6 +26,10 @@ fn underflown(mean: f64) -> usize {
     Pixel::all().filter(lost).count()
 }
 
+fn signed(x: f64, decimals: usize) -> String {
+    format!("{x:.decimals$}").replace('-', "−")
+}
+
 /// Numbers in the text.
 pub fn numbers() -> Vec<(&'static str, String)> {
     let (narrow, wide) = (law(0.0, 1.0), law(1.5, 4.0));
@@ -57,6 +61,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("constant_2", format!("{:.6}", constant(2))),
         ("constant_500", scientific(constant(500), 2)),
         ("constant_2_cifar", format!("{:.1}", 3072.0 * constant(2))),
+        ("printed_2", signed(fault::half_log_and_no_dimension(ratio(2), 1.0, 0.0, 1), 4)),
         ("correlated", format!("{:.4}", full(&p, &q))),
         ("correlated_reversed", format!("{:.4}", full(&q, &p))),
         ("entropy_standard", format!("{:.6}", entropy(1.0, 1).unwrap_or(f64::NAN))),
@@ -93,40 +98,32 @@ fn directions() -> Figure {
         let back: Vec<(f64, f64)> = xs.iter().map(|&x| (x, kl(fixed, of(x)))).collect();
         vec![Series::line("D(p ‖ q)", BLUE, forth), Series::line("D(q ‖ p)", ORANGE, back).drawn(Mark::Dashes)]
     };
-    let across: Vec<f64> = (0..=120).map(|k| -3.0 + 0.05 * f64::from(k)).collect();
-    let ratios: Vec<f64> = (0..=120).map(|k| 10f64.powf(-1.0 + f64::from(k) / 60.0)).collect();
+    let across: Vec<f64> = (0..=100).map(|k| -2.0 + 0.04 * f64::from(k)).collect();
+    let logs: Vec<f64> = (0..=100).map(|k| -1.6 + 0.032 * f64::from(k)).collect();
     let means = Panel {
         title: "p = N(m, ¼), q = N(0, 1)".into(),
-        x: Axis::linear("m", -3.0, 3.0),
-        y: Axis::linear("nats", 0.0, 12.0),
+        x: Axis::linear("m", -2.0, 2.0),
+        y: Axis::linear("nats", 0.0, 14.0),
         series: both(&|m| law(m, 0.25), &across),
     };
     let spreads = Panel {
         title: "p = N(0, s²), q = N(0, 1)".into(),
-        x: Axis::log("s", 0.1, 10.0),
-        y: Axis::linear("nats", 0.0, 12.0),
-        series: both(&|s| law(0.0, s * s), &ratios),
+        x: Axis::linear("ln s", -1.6, 1.6),
+        y: Axis::linear("nats", 0.0, 14.0),
+        series: both(&|log| law(0.0, (2.0 * log).exp()), &logs),
     };
-    let inside = |panel: Panel| Panel {
-        series: panel
-            .series
-            .into_iter()
-            .map(|s| Series { points: s.points.into_iter().filter(|p| p.1 <= 12.0).collect(), ..s })
-            .collect(),
-        ..panel
-    };
-    panels("gaussian", 2, vec![inside(means), inside(spreads)])
+    panels("gaussian", 2, vec![means, spreads])
 }
 
 fn pixels() -> Figure {
     let at = law(0.1, 1e-4);
     let log = |form: fn(Pixel, Moments) -> alphabar::Result<f64>| {
-        Pixel::all().map(move |k| (k.value(), form(k, at).unwrap_or(f64::NAN)))
+        Pixel::all().map(move |k| (k.value(), 1e-3 * form(k, at).unwrap_or(f64::NAN)))
     };
     let far = Panel {
         title: "all bins at μ = 0.1, σ = 0.01".into(),
         x: Axis::linear("value of the pixel", -1.0, 1.0),
-        y: Axis::linear("ln of the mass", -6500.0, 2000.0),
+        y: Axis::linear("ln of the mass, in thousands", -6.5, 2.0),
         series: vec![
             Series::line("through the tail", BLUE, log(log_pixel_probability)),
             Series::line("ln(Φ(b) − Φ(a))", ORANGE, log(fault::naive_cdf_difference)).drawn(Mark::Dots),

@@ -114,6 +114,8 @@ fn magnification() -> Figure {
 
 fn best_predictions() -> Figure {
     let drawn = [(100, ORANGE), (300, GREEN), (500, PURPLE), (1000, RED)];
+    // What lies outside the panel is not drawn.
+    let shown = |y: f64| if y.abs() <= 4.0 { y } else { f64::NAN };
     let grid = || (0..=160).map(|k| -3.0 + 0.0375 * f64::from(k));
     let panel = |title: &str, prediction: Prediction, labelled: bool, y: Axis| Panel {
         title: title.into(),
@@ -123,11 +125,11 @@ fn best_predictions() -> Figure {
             .iter()
             .map(|&(t, colour)| {
                 let label = if labelled { format!("t = {t}") } else { String::new() };
-                Series::line(&label, colour, grid().map(move |x| (x, best(prediction, t, x))))
+                Series::line(&label, colour, grid().map(move |x| (x, shown(best(prediction, t, x)))))
             })
             .collect(),
     };
     let x0 = panel("best x₀", Prediction::X0, true, Axis::linear("E[x₀ | xₜ]", -1.5, 4.0));
-    let eps = panel("best ε", Prediction::Epsilon, false, Axis::linear("E[ε | xₜ]", -3.0, 3.0));
+    let eps = panel("best ε", Prediction::Epsilon, false, Axis::linear("E[ε | xₜ]", -4.0, 4.0));
     panels("prediction_best", 2, vec![x0, eps])
 }

@@ -102,7 +102,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("rescaled_beta_999", format!("{:.4}", rescaled(&stable).beta(at(999)))),
         ("unscaled_beta_999", format!("{:.4}", stable.beta(at(999)))),
         ("prior_linear", scientific(last(&ddpm).prior_kl(1.0), 3)),
-        ("prior_linear_image", scientific(784.0 * last(&ddpm).prior_kl(1.0), 2)),
+        ("prior_linear_image", format!("{:.4}", 784.0 * last(&ddpm).prior_kl(1.0))),
         ("prior_cosine", scientific(last(&cosine).prior_kl(1.0), 2)),
         ("prior_stable", scientific(last(&stable).prior_kl(1.0), 2)),
         ("prior_028", scientific(last(&ddpm).prior_kl(0.28f64.sqrt()), 2)),
@@ -154,7 +154,7 @@ fn side_by_side() -> Figure {
     let log_snr = Panel {
         title: "λₜ = ln SNR".into(),
         x: time(),
-        y: Axis::linear("nats", -20.0, 10.0),
+        y: Axis::linear("nats", -20.0, 12.0),
         series: all(false, &|schedule, t| schedule.level(t).log_snr()),
     };
     let before = scaled_linear();
@@ -192,13 +192,16 @@ fn digits() -> Figure {
         Series::line(label, colour, times.iter().map(|&t| (t as f64, error(t)))).drawn(Mark::Dots)
     };
     let ulp_of_f64 = |x: f64| f64::from_bits(x.to_bits() + 1) - x;
+    // A spacing of 2u below 1 means at most u a rounding; a place of 1 − ᾱ is 2u of it or down to half of that.
     let one_rounding = times.iter().map(|&t| (t as f64, 0.25 / right(t)));
+    let every_rounding = times.iter().map(|&t| (t as f64, 0.5 * t as f64 / right(t)));
     let panel = Panel {
         title: "error of 1 − ᾱₜ on the linear schedule".into(),
         x: Axis::log("t", 1.0, 1000.0),
-        y: Axis::log("units in the last place of its own format", 0.04, 1e5),
+        y: Axis::log("units in the last place", 0.04, 1e6),
         series: vec![
             Series::line("one rounding of ᾱ", GREY, one_rounding).drawn(Mark::Dashes),
+            Series::line("2t roundings at their worst", RED, every_rounding).drawn(Mark::Dashes),
             dots("subtraction in f64", BLUE, fault::one_minus_by_subtraction, ulp_of_f64),
             dots("subtraction in f32", ORANGE, fault::one_minus_in_f32, ulp_of_f32),
             dots("−expm1 of a sum in f32", GREEN, fault::one_minus_by_expm1_in_f32, ulp_of_f32),
