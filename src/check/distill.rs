@@ -11,9 +11,11 @@ use super::{Mismatch, Outcome, Tol, Trial};
 /// ```text
 /// ε = (x_t − cos φ_t x̂₀)/sin φ_t        x_s = (sin φ_s/sin φ_t) x_t + sin(φ_t − φ_s)/sin φ_t · x̂₀
 /// ```
+// ANCHOR: rotated
 fn rotated(s: f64, t: f64, xt: f64, x0: f64) -> f64 {
     (s.sin() * xt + (t - s).sin() * x0) / t.sin()
 }
+// ANCHOR_END: rotated
 
 /// One step of a student that predicts the target equals two steps of its teacher, whatever the teacher.
 ///
@@ -22,6 +24,7 @@ fn rotated(s: f64, t: f64, xt: f64, x0: f64) -> f64 {
 ///
 /// # Errors
 /// The mismatch found.
+// ANCHOR: one_step_is_two
 pub fn one_step_is_two(
     target: impl Fn(Level, Level, f64, f64) -> Result<f64>,
     teacher: impl Fn(f64, f64) -> f64,
@@ -36,7 +39,7 @@ pub fn one_step_is_two(
     let xs = rotated(s, m, between, teacher(between, m));
     let x0 = target(level(s), level(t), xs, xt).unwrap_or(f64::NAN);
     let student = rotated(s, t, xt, x0);
-    let place = || format!("angles {s}, {m}, {t}, x_t = {xt}");
+    let place = || format!("angles {s:.4}, {m:.4}, {t:.4}, x_t = {xt:.4}");
     let mut trial = Trial::new();
     let scale = xt.abs() + xs.abs() + x0.abs();
     let tol = Tol::abs(64.0 * f64::EPSILON * scale, "levels from angles, rotations: 64 roundings");
@@ -47,6 +50,7 @@ pub fn one_step_is_two(
     trial.close("target", x0, turned, tol, place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: one_step_is_two
 
 /// A student's plan with half the steps returns what the teacher's plan returns.
 ///
@@ -87,6 +91,6 @@ pub fn half_the_steps(
     let want = run(&full, x, &|x, i| teacher(x, i)).map_err(fail)?;
     let mut trial = Trial::new();
     let tol = Tol::new(1e-13, 1e-12, "T rotations; each target loses t/(t − s) ≤ 1e3 roundings");
-    trial.close("sample", short.map_err(fail)?, want, tol, || format!("T = {}, x_T = {x}", schedule.len()))?;
+    trial.close("sample", short.map_err(fail)?, want, tol, || format!("T = {}, x_T = {x:.4}", schedule.len()))?;
     Ok(trial.evidence())
 }

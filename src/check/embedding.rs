@@ -8,6 +8,7 @@ use crate::exact::{Mixture1, Noising};
 
 use super::{Outcome, Tol, Trial};
 
+// ANCHOR: lag
 /// Inner products of embeddings depend on the lag alone, with the frequencies of the convention.
 ///
 /// ```text
@@ -39,6 +40,7 @@ pub fn inner_products_depend_on_lag(
     trial.close("squared norm", dot(&here, &here), half as f64, tol, place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: lag
 
 /// Each pair of a sine and a cosine turns at its own frequency, so that later times are linear in earlier ones.
 ///
@@ -149,6 +151,7 @@ pub fn losses(f: impl Fn(&[f64], &[f64]) -> Result<TimeBlind>, data: &Mixture1, 
     all
 }
 
+// ANCHOR: penalty
 /// The time-blind optimum costs the penalty more than the time-aware one, and no other answer costs less.
 ///
 /// Method: quadrature of the losses themselves; central differences in the answer. Ledger S2.39, S2.40.
@@ -178,3 +181,4 @@ pub fn penalty_is_excess_loss(
     trial.close("penalty above 0.001", positive, 1.0, Tol::exact(), place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: penalty

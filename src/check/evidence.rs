@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Tol;
+use crate::posterior::Moments;
 
 /// A claim held at every point tried.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,27 @@ pub struct Mismatch {
     pub tol: Tol,
     /// Where.
     pub at: String,
+}
+
+/// A number as a place tells it: to four digits.
+pub(super) fn short(x: f64) -> String {
+    let size = x.abs();
+    if size != 0.0 && !(1e-3..1e5).contains(&size) {
+        return format!("{x:.3e}");
+    }
+    let text = format!("{x:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// Numbers as a place tells them: `(0.5 -1.25 2)`.
+pub(super) fn list<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> String {
+    let words: Vec<String> = numbers.into_iter().map(|x| short(*x)).collect();
+    format!("({})", words.join(" "))
+}
+
+/// A Gaussian as a place tells it: `N(0.5, 2)`.
+pub(super) fn law(moments: Moments) -> String {
+    format!("N({}, {})", short(moments.mean), short(moments.var))
 }
 
 /// Result of a check.

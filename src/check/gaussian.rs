@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use nalgebra::{DMatrix, DVector};
 
+use super::evidence::{law as words, list, short};
 use super::{Mismatch, Outcome, Tol, Trial};
 use crate::error::Result;
 use crate::gaussian::{Gaussian, Pixel};
@@ -18,6 +19,7 @@ const HERMITE: [(f64, f64); 5] = [
     (2.856_970_013_872_805_6, 0.011_257_411_327_720_69),
 ];
 
+// ANCHOR: kl
 /// `D(p ‖ q)` on the line is the mean of ln p − ln q under p.
 ///
 /// Method: Gauss–Hermite, exact since both logarithms are quadratic. Ledger S2.24, S1.08, S3.43, S3.44.
@@ -27,7 +29,7 @@ const HERMITE: [(f64, f64); 5] = [
 pub fn kl_is_the_mean_log_ratio(f: impl Fn(Moments, Moments) -> f64, p: Moments, q: Moments) -> Outcome {
     let (want, size) = mean_log_ratio(p, q);
     let tol = Tol::abs(16.0 * f64::EPSILON * size, "16 roundings of the summed magnitudes");
-    let place = || format!("p = {p:?}, q = {q:?}");
+    let place = || format!("p = {}, q = {}", words(p), words(q));
     let mut trial = Trial::new();
     let got = f(p, q);
     trial.close("relative entropy", got, want, tol, place)?;
@@ -47,6 +49,7 @@ pub(crate) fn mean_log_ratio(p: Moments, q: Moments) -> (f64, f64) {
     let squares = 9.0 * (difference.abs() + std).powi(2) / q.var;
     (mean, 4.0 + squares + (TAU * p.var).ln().abs() + (TAU * q.var).ln().abs())
 }
+// ANCHOR_END: kl
 
 /// In d dimensions with variances p_var and q_var and means at squared distance `squares`, the relative entropy is that of
 /// d independent coordinates.
@@ -74,7 +77,8 @@ pub fn isotropic_kl_adds_up(
     }
     let tol = Tol::abs(16.0 * f64::EPSILON * size, "16 roundings of the summed magnitudes");
     let mut trial = Trial::new();
-    let place = || format!("p_var = {p_var}, q_var = {q_var}, squares = {squares}, d = {dims}");
+    let place =
+        || format!("d = {dims}, variances {} and {}, distance² {}", short(p_var), short(q_var), short(squares));
     trial.close("relative entropy", f(p_var, q_var, squares, dims), want, tol, place)?;
     Ok(trial.evidence())
 }
@@ -94,7 +98,9 @@ pub fn standard_kl_adds_up(f: impl Fn(&[f64], &[f64]) -> f64, mean: &[f64], var:
     }
     let tol = Tol::abs(16.0 * f64::EPSILON * size, "16 roundings of the summed magnitudes");
     let mut trial = Trial::new();
-    trial.close("relative entropy", f(mean, var), want, tol, || format!("mean = {mean:?}, var = {var:?}"))?;
+    trial.close("relative entropy", f(mean, var), want, tol, || {
+        format!("mean {}, variance {}", list(mean), list(var))
+    })?;
     Ok(trial.evidence())
 }
 
@@ -113,7 +119,10 @@ pub fn full_kl_is_the_mean_log_ratio(
     q: &Gaussian,
     map: &DMatrix<f64>,
 ) -> Outcome {
-    let place = || format!("d = {}, p = {:?} {:?}, q = {:?} {:?}", p.dims(), p.mean(), p.cov(), q.mean(), q.cov());
+    let place = || {
+        let means = format!("means {} and {}", list(&p.mean()), list(&q.mean()));
+        format!("d = {}, {means}, covariances {} and {}", p.dims(), list(&p.cov()), list(&q.cov()))
+    };
     let refused =
         |_| Mismatch { what: "relative entropy".into(), got: f64::NAN, want: 0.0, tol: Tol::exact(), at: place() };
     let (want, kappa) = full_mean_log_ratio(p, q);
@@ -204,7 +213,7 @@ pub fn entropy_is_the_mean_surprise(f: impl Fn(f64, usize) -> f64, var: f64, dim
     let size = d * (4.0 + (TAU * var).ln().abs());
     let tol = Tol::abs(32.0 * f64::EPSILON * size, "32 roundings of the summed magnitudes");
     let mut trial = Trial::new();
-    trial.close("entropy", f(var, dims), d * surprise, tol, || format!("var = {var}, d = {dims}"))?;
+    trial.close("entropy", f(var, dims), d * surprise, tol, || format!("var = {}, d = {dims}", short(var)))?;
     Ok(trial.evidence())
 }
 
@@ -223,7 +232,7 @@ pub fn pixels_are_integrals(f: impl Fn(Pixel, Moments) -> Result<f64>, law: Mome
     let mut trial = Trial::new();
     let mut total = 0.0;
     for pixel in Pixel::all() {
-        let place = || format!("pixel {}, {law:?}", pixel.0);
+        let place = || format!("pixel {}, {}", pixel.0, words(law));
         let got = f(pixel, law).unwrap_or(f64::NAN);
         let want = log_bin_integral(pixel, law);
         // Edges are rounded to ε; in units of σ that is divided by σ and multiplied by the slope z.
@@ -234,7 +243,7 @@ pub fn pixels_are_integrals(f: impl Fn(Pixel, Moments) -> Result<f64>, law: Mome
         total += got.exp();
     }
     let tol = Tol::abs(1e-13, "256 masses, each to 16 roundings and the rounding of its edges");
-    trial.close("sum over bins", total, 1.0, tol, || format!("{law:?}"))?;
+    trial.close("sum over bins", total, 1.0, tol, || words(law))?;
     Ok(trial.evidence())
 }
 

@@ -69,6 +69,7 @@ pub fn classifier(f: impl Fn(f64, f64, f64) -> f64, at: &Point) -> Outcome {
     Ok(trial.evidence())
 }
 
+// ANCHOR: same
 /// Guidance may be applied to the score, ε, x₀ or v: the guided predictions are of the same guided x₀.
 ///
 /// Method: each prediction from its definition (posterior means of the class and of the mixture), the guided one
@@ -94,6 +95,7 @@ pub fn same_in_every_prediction(f: impl Fn(f64, f64, f64) -> f64, at: &Point) ->
         .close("score from guided v", -eps_of_v / sigma, want, tol((v.abs() + at.xt.abs()) / sigma), || at.place())?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: same
 
 /// `d/dγ E_{p_γ} ln p(y | x) = Var` and `d/dγ KL(p_γ ‖ p) = γ Var`: more weight, more agreement, less diversity.
 ///
@@ -179,7 +181,7 @@ pub fn conditional_chain(
     let (offset, gain) = (reverse(0.0), reverse(1.0) - reverse(0.0));
     // Var(x_s) = gain² Var(x_t) + Var(x_s | x_t), and Cov(x_s, x_t) = √α Var(x_s) fixes the gain.
     let left_over = class.xs_given_xt(s, kernel, 0.3).var();
-    let place = || format!("class {class:?}, noise variance {:.4}", s.noise_var());
+    let place = || format!("class N({}, {:.4}), noise variance {:.4}", class.mean(), class.var(), s.noise_var());
     let tol = Tol::new(1e-14, 1e-13, "a dozen roundings, levels from two routes");
     let mut trial = Trial::new();
     trial.close("mean of x_s", offset + gain * at_t.mean(), at_s.mean(), tol, place)?;

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::prediction::{Affine, Preconditioning, Prediction};
 use crate::schedule::{Betas, Level, Schedule, Timestep, Transition};
 
+use super::evidence::short;
 use super::{Evidence, Mismatch, Outcome, Run, Tol, Trial, uniform};
 
 /// One noised value: x₀ and ε at time t of a chain, with the moments of q(x_{t−1} | x₀) and q(x_t | x₀) from the βs.
@@ -50,6 +51,7 @@ impl Point {
         m * self.x0 + v.sqrt() * self.eps
     }
 
+    // ANCHOR: value
     /// What a perfect network of each kind returns, from the definitions.
     ///
     /// v is the velocity of the circle `x_φ = cos φ · x₀ + sin φ · ε` at tan φ = √v/m; the score is the central
@@ -71,6 +73,7 @@ impl Point {
             }
         }
     }
+    // ANCHOR_END: value
 
     /// [`Point::value`] and the sum of its terms' magnitudes.
     fn sized(&self, prediction: Prediction) -> (f64, f64) {
@@ -106,7 +109,7 @@ impl Point {
     /// For messages.
     #[must_use]
     pub fn place(&self) -> String {
-        format!("t = {}, x0 = {}, eps = {}", self.t.get(), self.x0, self.eps)
+        format!("t = {}, x0 = {}, eps = {}", self.t.get(), short(self.x0), short(self.eps))
     }
 }
 
@@ -162,6 +165,7 @@ fn refused(trial: &mut Trial, at: &Point, what: &str, map: &Result<Affine>) -> s
     trial.close(what, refused, 1.0, Tol::exact(), || at.place())
 }
 
+// ANCHOR: conversions
 /// Every conversion turns what a perfect network of one kind returns into what one of the other kind returns.
 ///
 /// Method: all four from their definitions ([`Point::value`]): the noise drawn, the data, the velocity on the circle
@@ -185,6 +189,7 @@ pub fn conversions(f: impl Fn(Prediction, Prediction, Level) -> Result<Affine>, 
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: conversions
 
 /// The mean of q(x_{t−1} | x_t, x₀) from each prediction equals Bayes' rule in information form.
 ///
@@ -245,7 +250,7 @@ pub fn mean_of_data_and_noise(f: impl Fn(&Transition, f64, f64) -> f64, at: &Poi
 /// # Errors
 /// The mismatch found.
 pub fn unit_variance(f: impl Fn(f64, f64) -> Result<Preconditioning>, sigma: f64, sigma_data: f64) -> Outcome {
-    let place = || format!("sigma = {sigma}, sigma_data = {sigma_data}");
+    let place = || format!("sigma = {}, sigma_data = {}", short(sigma), short(sigma_data));
     let variance = |form: &dyn Fn(f64, f64) -> f64| {
         let root = std::f64::consts::SQRT_2;
         let nodes = [(root, 0.0), (-root, 0.0), (0.0, root), (0.0, -root)];

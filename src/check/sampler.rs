@@ -182,6 +182,7 @@ pub fn ancestral_law(
 
 /// What [`ancestral_law`] compares with.
 #[must_use]
+// ANCHOR: ancestral_recursion
 pub fn ancestral_recursion(journey: &Journey, added: Added, data: Moments) -> Vec<Moments> {
     let mut state = STANDARD;
     journey
@@ -201,6 +202,7 @@ pub fn ancestral_recursion(journey: &Journey, added: Added, data: Moments) -> Ve
         })
         .collect()
 }
+// ANCHOR_END: ancestral_recursion
 
 /// The law of deterministic DDIM after every step, for Gaussian data and the optimal network.
 ///
@@ -305,6 +307,7 @@ pub fn steps_are_algorithm_2(
 ///
 /// # Errors
 /// The mismatch found.
+// ANCHOR: keeps_marginals
 pub fn keeps_marginals(
     sampler: impl Fn(&Schedule, &Route) -> Result<Plan>,
     journey: &Journey,
@@ -339,6 +342,7 @@ pub fn keeps_marginals(
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: keeps_marginals
 
 /// Cov(x₀, x_t | x_s) for x_s = `s[0]` x₀ + `s[1]` ε + `s[2]` z and x_t = `t[0]` x₀ + `t[1]` ε.
 #[must_use]
@@ -376,7 +380,7 @@ pub fn is_reverse_sde_step(mean: impl Fn(&Schedule, f64, f64) -> f64, x: f64, sc
         *log = residual.abs().log2();
     }
     let mut trial = Trial::new();
-    let place = || format!("x = {x}, score = {score}");
+    let place = || format!("x = {x:.4}, score = {score:.4}");
     let tol = Tol::abs(0.1, "ledger: 2 ± 0.1");
     trial.close("order of the residual", -super::variance::slope(&logs), 2.0, tol, place)?;
     Ok(trial.evidence())

@@ -5,6 +5,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 use crate::prediction::Prediction;
 use crate::schedule::{Level, Schedule, Timestep};
 
+use super::evidence::short;
 use super::{Outcome, Tol, Trial};
 
 const EPS: f64 = f64::EPSILON;
@@ -96,7 +97,7 @@ pub fn levels_follow_from_betas(f: impl Fn(&Schedule, Timestep) -> Entry, schedu
 pub fn level_of_log_snr(f: impl Fn(f64) -> Level, log_snr: f64) -> Outcome {
     let level = f(log_snr);
     let half = 0.5 * log_snr;
-    let place = || format!("ln SNR = {log_snr}");
+    let place = || format!("ln SNR = {}", short(log_snr));
     let tol = Tol::roundings(3.0 + log_snr.abs(), 1.0, "4 roundings, one more per unit of the exponent");
     let mut trial = Trial::new();
     trial.close("alpha_bar", level.alpha_bar(), half.exp() / (2.0 * half.cosh()), tol, place)?;
@@ -124,6 +125,7 @@ pub fn level_of_log_snr(f: impl Fn(f64) -> Level, log_snr: f64) -> Outcome {
     Ok(trial.evidence())
 }
 
+// ANCHOR: keeps_digits
 /// 1 − ᾱ_1 … 1 − ᾱ_T keep all their digits where they are small.
 ///
 /// Method: the recursion v ← (1 − β) v + β adds positive numbers only, so it loses at most an ε a step, while
@@ -143,6 +145,7 @@ pub fn one_minus_alpha_bar_keeps_digits(f: impl Fn(&[f64]) -> Vec<f64>, betas: &
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: keeps_digits
 
 fn entries(trial: &mut Trial, got: &[f64], steps: usize) -> Result<(), super::Mismatch> {
     trial.close("number of betas", got.len() as f64, steps as f64, Tol::exact(), || format!("T = {steps}"))
@@ -275,7 +278,7 @@ pub fn zero_terminal_snr(f: impl Fn(&[f64]) -> Vec<f64>, betas: &[f64]) -> Outco
 /// The mismatch found.
 pub fn x0_at_pure_noise(f: impl Fn(Prediction, Level, f64, f64) -> Option<f64>, xt: f64, output: f64) -> Outcome {
     let mut trial = Trial::new();
-    let place = || format!("xt = {xt}, output = {output}");
+    let place = || format!("xt = {}, output = {}", short(xt), short(output));
     for (prediction, want) in [(Prediction::V, -output), (Prediction::X0, output)] {
         let got = f(prediction, Level::NOISE, xt, output).unwrap_or(f64::NAN);
         trial.close("x0 at pure noise", got, want, Tol::exact(), place)?;
@@ -299,7 +302,7 @@ pub fn prior_kl(f: impl Fn(Level, f64) -> f64, level: Level, x0: f64) -> Outcome
     let scale = 1.0 + level.one_minus_alpha_bar().ln().abs() + x0 * x0;
     let tol = Tol::abs(8.0 * EPS * scale, "8 roundings of the log densities");
     let mut trial = Trial::new();
-    let place = || format!("alpha_bar = {:e}, x0 = {x0}", level.alpha_bar());
+    let place = || format!("alpha_bar = {}, x0 = {}", short(level.alpha_bar()), short(x0));
     trial.close("prior KL", f(level, x0), want, tol, place)?;
     Ok(trial.evidence())
 }
@@ -361,6 +364,6 @@ pub fn log_alpha_bar_of_inverse_squares(f: impl Fn(&[f64]) -> f64, c_squared: f6
     let mut trial = Trial::new();
     let tol =
         Tol::abs(4.0 * EPS + c_squared / n.powi(4), "2 roundings of the sine's logarithm, remainder of the tail");
-    trial.close("ln alpha_bar", f(&betas), want, tol, || format!("c² = {c_squared}, T = {steps}"))?;
+    trial.close("ln alpha_bar", f(&betas), want, tol, || format!("c² = {}, T = {steps}", short(c_squared)))?;
     Ok(trial.evidence())
 }

@@ -59,6 +59,7 @@ pub fn posterior_average(data: &Mixture1, channel: Noising, xt: f64, f: impl Fn(
     sum / mass
 }
 
+// ANCHOR: tweedie
 /// `f(level, x_t, score)` is E[x₀ | x_t]. Method: sums over x₀ against Bayes' weights. Ledger S1.60, S1.64, B19.
 ///
 /// # Errors
@@ -74,6 +75,7 @@ pub fn tweedie_mean(f: impl Fn(Level, f64, f64) -> f64, data: &Mixture1, at: Pai
     trial.close("E[x0 | xt]", f(at.level, xt, score), want, tol, place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: tweedie
 
 /// `f(level, E[ε | x_t], ε)` is the marginal score: it must use the mean noise, not the noise that was drawn.
 ///
@@ -256,6 +258,7 @@ pub fn energy_score(f: impl Fn(f64) -> f64, x: f64, shift: f64) -> Outcome {
     Ok(trial.evidence())
 }
 
+// ANCHOR: langevin
 /// One step of `f(x, score, σ, z)` on a Gaussian target: its stationary variance is `want(s², σ)`.
 ///
 /// Method: the step is affine in (x, z), so its variance recursion is iterated to its fixed point. Ledger S2.46, A2.3.
@@ -285,6 +288,7 @@ pub fn langevin_bias(
     trial.close("stationary variance", var, claimed(target_var, sigma), tol, place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: langevin
 
 /// With acceptance min(1, e^f) the Langevin proposal leaves the double well's law unchanged.
 ///

@@ -113,6 +113,7 @@ pub fn unbiased(f: impl Fn(&[f64]) -> Result<TimeDistribution>, shares: &[f64]) 
     Ok(trial.evidence())
 }
 
+// ANCHOR: least_variance
 /// Times drawn in proportion to √E(L_t²) give the unbiased estimator of least variance.
 ///
 /// Method: the estimator's second moment Σ E(L²)/(T² p) by enumeration, against the bound (mean √E(L²))² of
@@ -142,7 +143,9 @@ pub fn least_variance(f: impl Fn(&[f64]) -> Result<TimeDistribution>, second_mom
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: least_variance
 
+// ANCHOR: optimum
 /// The affine noise predictor is the least-squares one, and its loss is the floor.
 ///
 /// Method: the normal equations E(ε − ε̂) = 0 and E(ε − ε̂) x_t = 0 and the loss by a rule exact for cubics, with
@@ -165,6 +168,7 @@ pub fn optimum(f: impl Fn(Level, Moments) -> LinearOptimum, at: &Point, data: Mo
     trial.close("E(eps - eps-hat)²", expect(data, |x0, eps| miss(x0, eps).powi(2)), floor, tol, place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: optimum
 
 /// The mean over t of the floor for N(0, 1) data, as listed for the linear and the cosine schedule.
 ///

@@ -13,6 +13,7 @@ use super::{Mismatch, Outcome, Tol, Trial};
 ///
 /// # Errors
 /// The mismatch found.
+// ANCHOR: equals_brute_force
 pub fn equals_brute_force(
     best: impl Fn(&StepCosts, usize) -> crate::Result<Trajectory>,
     costs: &StepCosts,
@@ -39,6 +40,7 @@ pub fn equals_brute_force(
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: equals_brute_force
 
 fn path_cost(costs: &StepCosts, increasing: impl Iterator<Item = usize>) -> f64 {
     let mut s = 0;

@@ -32,11 +32,13 @@ impl Point {
     /// V ← (1 − β) V + β up to t − 1        V − (√α V)²/(α V + β) = V β/(α V + β)
     /// ```
     #[must_use]
+    // ANCHOR: schur_complement
     pub fn schur_complement(&self, data_var: f64) -> f64 {
         let (&beta, earlier) = self.betas.split_last().expect("a point has t ≥ 1");
         let var = earlier.iter().fold(data_var, |v, b| (1.0 - b) * v + b);
         var * beta / ((1.0 - beta) * var + beta)
     }
+    // ANCHOR_END: schur_complement
 
     fn rounding(&self) -> f64 {
         (8.0 + 2.0 * self.betas.len() as f64) * f64::EPSILON
@@ -62,7 +64,7 @@ impl Point {
 pub fn equals_schur_complement(f: impl Fn(&Transition, f64) -> Result<f64>, at: &Point, data_var: f64) -> Outcome {
     let mut trial = Trial::new();
     let got = f(&at.step, data_var).unwrap_or(f64::NAN);
-    let place = || format!("{}, data variance {data_var}", at.place());
+    let place = || format!("{}, data variance {data_var:.4}", at.place());
     trial.close("reverse variance", got, at.schur_complement(data_var), at.tol(), place)?;
     Ok(trial.evidence())
 }
@@ -132,8 +134,9 @@ pub fn cost_is_vlb_difference(
         want += term(var) - term(optimal);
         scale += term(var).abs() + term(optimal).abs();
         let tol = Tol::abs(16.0 * f64::EPSILON * scale, "roundings of the summed terms");
-        trial
-            .close("cost of the variance", got, want, tol, || format!("{}, data variance {data_var}", at.place()))?;
+        trial.close("cost of the variance", got, want, tol, || {
+            format!("{}, data variance {data_var:.4}", at.place())
+        })?;
     }
     if schedule.len() == 1 {
         trial.close("cost of no steps", got, 0.0, Tol::exact(), || "T = 1".into())?;
@@ -294,7 +297,7 @@ pub fn is_total_variance(f: impl Fn(&Transition, f64) -> Result<f64>, world: &Re
     let given = world.given(xt);
     let got = f(&world.step, given.x0.var).unwrap_or(f64::NAN);
     let mut trial = Trial::new();
-    trial.close("Var(x_s | x_t)", got, given.xs.var, QUADRATURE, || format!("x_t = {xt}"))?;
+    trial.close("Var(x_s | x_t)", got, given.xs.var, QUADRATURE, || format!("x_t = {xt:.4}"))?;
     Ok(trial.evidence())
 }
 
@@ -306,11 +309,12 @@ pub fn is_total_variance(f: impl Fn(&Transition, f64) -> Result<f64>, world: &Re
 ///
 /// # Errors
 /// The mismatch found.
+// ANCHOR: minimises_bound
 pub fn minimises_bound(f: impl Fn(&Transition, &Averages) -> Result<f64>, world: &Reverse) -> Outcome {
     let averages = world.averages();
     let got = f(&world.step, &averages).unwrap_or(f64::NAN);
     let mut trial = Trial::new();
-    let place = || format!("beta = {}", world.step.beta());
+    let place = || format!("beta = {:.6}", world.step.beta());
     trial.close("optimal variance", got, averages.xs_var, QUADRATURE, place)?;
     let bound = |log_var: f64| 0.5 * ((2.0 * PI).ln() + log_var + averages.xs_var / log_var.exp());
     let (h, at) = (1e-3, got.ln());
@@ -321,6 +325,7 @@ pub fn minimises_bound(f: impl Fn(&Transition, &Averages) -> Result<f64>, world:
     trial.close("curvature of the bound in ln σ²", curvature, 0.5, tol, place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: minimises_bound
 
 /// `β̃ ≤ e^{2h}/2πe ≤ E Var ≤ upper` for data of unit variance, h the entropy of x_s given x_t.
 ///
@@ -336,7 +341,7 @@ pub fn sandwich(
     let averages = world.averages();
     let bounds = bounds(&world.step).unwrap_or(Bounds { low: f64::NAN, high: f64::NAN });
     let power = entropy_power(averages.entropy);
-    let place = || format!("beta = {}", world.step.beta());
+    let place = || format!("beta = {:.6}", world.step.beta());
     let mut trial = Trial::new();
     let gaussian = 0.5 * (2.0 * PI * averages.xs_var).ln() + 0.5;
     let tol = Tol::roundings(64.0, 1.0, "exp and ln");
@@ -366,7 +371,7 @@ pub fn is_closest_gaussian(
     };
     let middle = kl(0.0, 0.0);
     let mut trial = Trial::new();
-    let place = || format!("beta = {}, x_t = {xt}", world.step.beta());
+    let place = || format!("beta = {:.6}, x_t = {xt:.4}", world.step.beta());
     let tol = Tol::abs(1e-6, "central difference: h²/6 and rounding/h²");
     for (name, up, down, curvature) in [
         ("in the mean, in standard deviations", kl(h, 0.0), kl(-h, 0.0), 1.0),
@@ -410,7 +415,7 @@ pub fn divergence_is_third_order(
     let logs: Vec<f64> = divergences(f, data, alpha_bar, xt).iter().map(|kl| kl.log2()).collect();
     let mut trial = Trial::new();
     let tol = Tol::abs(0.2, "ledger: order 3 ± 0.2");
-    trial.close("order of KL in β", -slope(&logs), 3.0, tol, || format!("x_t = {xt}"))?;
+    trial.close("order of KL in β", -slope(&logs), 3.0, tol, || format!("x_t = {xt:.4}"))?;
     Ok(trial.evidence())
 }
 

@@ -6,6 +6,7 @@ use crate::schedule::{Schedule, Timestep};
 use super::score::slope;
 use super::{Outcome, Tol, Trial};
 
+// ANCHOR: step_cost
 /// `f(schedule, t, error)` is the KL term of the bound at t ≥ 2 for squared error `error` in x₀.
 ///
 /// Method: both posteriors in information form from the βs alone, the KL of two Gaussians of one variance.
@@ -36,6 +37,7 @@ pub fn step_cost(
     trial.close("KL term", f(schedule, t, error), want, tol, || format!("t = {}, error = {error:.3e}", t.get()))?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: step_cost
 
 /// `f(mmse)` is dI/dSNR. Method: differences of the mutual information of y = √snr x + z. Ledger B3.
 ///

@@ -43,6 +43,7 @@ fn errors(at: &Point, of_x0: f64) -> [(Prediction, f64); 4] {
     ]
 }
 
+// ANCHOR: weighted_error
 /// The weighted squared error is the part of the KL that depends on the network.
 ///
 /// `f(prediction, step, σ², errors of the coordinates)`. Method: q(x_{t−1} | x_t, x₀) by precision addition from the
@@ -84,6 +85,7 @@ pub fn weighted_error_is_kl(
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: weighted_error
 
 /// The weights of the noise loss on the linear schedule, as listed: for σ² = β and σ² = β̃ at t = 2, 10, 500, 1000.
 pub const LISTED: [(usize, f64, f64); 4] = [

@@ -214,8 +214,31 @@ fn draw(area: &Area<'_>, panel: &Panel) -> Result<(), Box<dyn std::error::Error>
             }
         }
     }
-    legend_below_title(area, &chart_box(&chart), &legend)?;
+    let drawn: Vec<(i32, i32)> = panel
+        .series
+        .iter()
+        .flat_map(|series| {
+            let points = series.points.iter().map(|&(a, b)| (x.place(a), y.place(b)));
+            let pixels =
+                points.filter(|(a, b)| a.is_finite() && b.is_finite()).map(|point| chart.backend_coord(&point));
+            along(&pixels.collect::<Vec<_>>(), series.mark)
+        })
+        .collect();
+    legend_in_a_corner(area, &chart_box(&chart), &legend, &drawn)?;
     Ok(())
+}
+
+/// Pixels that a series covers: its points and, for lines, what is between them.
+fn along(points: &[(i32, i32)], mark: Mark) -> Vec<(i32, i32)> {
+    if !matches!(mark, Mark::Line | Mark::Dashes) {
+        return points.to_vec();
+    }
+    let between = |pair: &[(i32, i32)]| {
+        let ((a, b), (c, d)) = (pair[0], pair[1]);
+        let parts = ((c - a).abs().max((d - b).abs()) / 4).clamp(1, 1000);
+        (0..=parts).map(move |k| (a + (c - a) * k / parts, b + (d - b) * k / parts))
+    };
+    points.windows(2).flat_map(between).collect()
 }
 
 /// The plotting area's corner and width in pixels.
@@ -226,25 +249,38 @@ fn chart_box<C: plotters::coord::CoordTranslate>(
     (xs.start, ys.start, xs.end, ys.end)
 }
 
-/// Labels in the corner of the plotting area that the fewest points are in.
-fn legend_below_title(
+/// Labels in the corner of the plotting area that the least is drawn in; the upper right one if several are free.
+fn legend_in_a_corner(
     area: &Area<'_>,
     &(left, top, right, bottom): &(i32, i32, i32, i32),
     legend: &[&Series],
+    drawn: &[(i32, i32)],
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (base_x, base_y) = area.get_base_pixel();
-    let (left, right) = (left - base_x, right - base_x);
-    let (top, bottom) = (top - base_y, bottom - base_y);
-    let _ = bottom;
     let longest = legend.iter().map(|series| series.label.chars().count()).max().unwrap_or(0) as i32;
-    let start = (right - 30 - 7 * longest).max(left + 4);
+    let (width, height) = (26 + 7 * longest, 16 * legend.len() as i32 + 8);
+    let (far, low) = ((right - 4 - width).max(left + 4), (bottom - height).max(top));
+    let corners = [(far, top), (far, low), (left + 8, low), (left + 8, top)];
+    let covered = |&(x, y): &(i32, i32)| {
+        drawn.iter().filter(|&&(a, b)| (x..x + width).contains(&a) && (y..y + height).contains(&b)).count()
+    };
+    let (start, top) = corners.into_iter().min_by_key(covered).unwrap_or((far, top));
+    let (start, top) = (start - base_x, top - base_y);
     for (k, series) in legend.iter().enumerate() {
         let y = top + 12 + 16 * k as i32;
         let style = ShapeStyle { color: series.colour.to_rgba(), filled: true, stroke_width: 3 };
-        if series.mark == Mark::Dots {
-            area.draw(&Circle::new((start + 9, y), 3, style))?;
-        } else {
-            area.draw(&PathElement::new(vec![(start, y), (start + 18, y)], style))?;
+        match series.mark {
+            Mark::Dots => area.draw(&Circle::new((start + 9, y), 3, style))?,
+            Mark::Line => area.draw(&PathElement::new(vec![(start, y), (start + 18, y)], style))?,
+            Mark::Dashes => {
+                for x in [start, start + 10] {
+                    area.draw(&PathElement::new(vec![(x, y), (x + 7, y)], style))?;
+                }
+            }
+            Mark::Band => {
+                let colour = series.colour.mix(0.4).filled();
+                area.draw(&Rectangle::new([(start, y - 5), (start + 18, y + 5)], colour))?;
+            }
         }
         let anchor = Pos::new(HPos::Left, VPos::Center);
         let words = ("sans-serif", 14).into_font().color(&INK).pos(anchor);

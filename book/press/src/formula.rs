@@ -86,7 +86,7 @@ fn formula(tex: &str, display: bool) -> Result<String> {
     let html = katex::render_with_opts(&tex, &opts).map_err(|error| anyhow!("the formula {tex:?}: {error}"))?;
     let start = html.find("<math").with_context(|| format!("no MathML for {tex:?}"))?;
     let end = html.rfind("</math>").with_context(|| format!("no MathML for {tex:?}"))? + "</math>".len();
-    let mathml = escape(&letters(&without_annotation(&html[start..end])));
+    let mathml = escape(&spaced(&letters(&without_annotation(&html[start..end]))));
     Ok(if display { format!("<span class=\"formula\">{mathml}</span>") } else { mathml })
 }
 
@@ -116,6 +116,25 @@ fn letters(mathml: &str) -> String {
         }
     }
     text
+}
+
+/// Thin spaces around the names of functions, which browsers without a font for mathematics set as in `lnp`.
+fn spaced(mathml: &str) -> String {
+    const APPLY: &str = "<mo>\u{2061}</mo>";
+    const THIN: &str = "<mspace width=\"0.17em\"/>";
+    let mut out = String::with_capacity(mathml.len());
+    let mut rest = mathml;
+    while let Some((name, after)) = rest.split_once(APPLY) {
+        let start = name.rfind("<mi").unwrap_or(name.len());
+        let operands = ["</mi>", "</mn>", "</msub>", "</msup>", "</msubsup>", "</mfrac>"];
+        let space = if operands.iter().any(|end| name[..start].ends_with(end)) { THIN } else { "" };
+        out += &format!("{}{space}{}{APPLY}", &name[..start], &name[start..]);
+        if !after.starts_with("<mo") && !after.starts_with("</") && !after.starts_with("<mspace") {
+            out += THIN;
+        }
+        rest = after;
+    }
+    out + rest
 }
 
 /// Text between tags with entities for what Markdown would take for its own.

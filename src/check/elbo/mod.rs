@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::posterior::Moments;
 use crate::schedule::{Level, Schedule, Timestep, Transition};
 
+use super::evidence::{law, list, short};
 use super::{Mismatch, Outcome, Tol, Trial};
 pub use world::World;
 
@@ -62,7 +63,7 @@ impl World {
     }
 
     fn place(&self) -> String {
-        format!("chain of {} steps, data N({:.3}, {:.3})", self.len(), self.data.mean, self.data.var)
+        format!("chain of {} steps, data {}", self.len(), law(self.data))
     }
 
     /// KL(q(x_{t−1} | x_t, x₀) ‖ p_θ) at (x₀, x_t): posterior by Schur complement, the KL as an average of log ratios.
@@ -130,6 +131,7 @@ fn path_of(last: usize, set: &[(usize, f64)]) -> Vec<f64> {
     path
 }
 
+// ANCHOR: proof_rows
 /// Every row of the proof has the same expectation over q: the bound.
 ///
 /// Method: the integrand under test averaged by a rule exact for quadratics; the bound from log-determinants and a
@@ -149,6 +151,7 @@ pub fn proof_rows(f: impl Fn(ProofRow, &Schedule, &Reverse, &[f64]) -> Result<f6
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: proof_rows
 
 /// The terms on a path are the KLs they stand for, and their sum's expectation is the bound.
 ///
@@ -202,6 +205,7 @@ pub fn terms_on_path(
     Ok(trial.evidence())
 }
 
+// ANCHOR: expected_bound
 /// The expected terms are what they stand for: the middle ones by the tower property, all together NLL + joint KL.
 ///
 /// Method: exact NLL from the reverse chain's own law of x₀, the gap as a KL between the two conditional joints by Schur
@@ -226,6 +230,7 @@ pub fn expected_bound(f: impl Fn(&Schedule, Moments, &[AffineKernel]) -> Result<
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: expected_bound
 
 /// The products of densities equal the joint densities, for the model and for the forward chain.
 ///
@@ -248,7 +253,7 @@ pub fn joint_densities(
     let tol =
         Tol::abs(32.0 * f64::EPSILON * size, "32 roundings of the log densities, Schur complements of size beta");
     let mut trial = Trial::new();
-    let place = || format!("{}, path {path:?}", world.place());
+    let place = || format!("{}, path {}", world.place(), list(path));
     let names = ["log p(x_0 ... x_T)", "log q(x_1 ... x_T | x_0)", "telescoping sum", "log q(x_T | x_{T-1}, x_0)"];
     for (i, (what, want)) in names.into_iter().zip(world.densities(path)).enumerate() {
         trial.close(what, part(what, i)?, want, tol, place)?;
@@ -287,7 +292,7 @@ pub fn harmless_lie(
     let tol =
         Tol::abs(32.0 * f64::EPSILON * size, "32 roundings of the log densities, Schur complements of size beta");
     let mut trial = Trial::new();
-    let place = || format!("{}, t = {t}, xt = {xt}", world.place());
+    let place = || format!("{}, t = {t}, xt = {}", world.place(), short(xt));
     trial.close("average KL", got, kl + information, tol, place)?;
     Ok(trial.evidence())
 }
@@ -309,7 +314,9 @@ pub fn prior_slope(f: impl Fn(Level, f64) -> f64, log_snr: f64, x0: f64) -> Outc
     let tol = Tol::abs(2e-9 * (1.0 + x0 * x0), "fourth-order difference at h = 0.01, f64 rounding over h");
     let mut trial = Trial::new();
     let level = Level::from_log_snr(log_snr).expect("a number");
-    trial.close("slope of the prior term", f(level, x0), want, tol, || format!("ln SNR = {log_snr}, x0 = {x0}"))?;
+    trial.close("slope of the prior term", f(level, x0), want, tol, || {
+        format!("ln SNR = {}, x0 = {}", short(log_snr), short(x0))
+    })?;
     Ok(trial.evidence())
 }
 

@@ -2,7 +2,8 @@
 
 use std::f64::consts::TAU;
 
-use super::{normal, trapezoid};
+use super::{channel, normal, trapezoid};
+use crate::check::evidence::{law, short};
 use crate::check::schedule::log_alpha_bars;
 use crate::check::{Outcome, Tol, Trial};
 use crate::forward::Kernel;
@@ -11,6 +12,7 @@ use crate::schedule::{Schedule, Timestep, Transition};
 
 const EPS: f64 = f64::EPSILON;
 
+// ANCHOR: marginal
 /// q(x_t | x_0) has the scale and variance that single steps accumulate.
 ///
 /// ```text
@@ -36,6 +38,7 @@ pub fn marginal(f: impl Fn(&Schedule, Timestep) -> Kernel, schedule: &Schedule) 
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: marginal
 
 /// Where a claim on one step is tried: β_t, the kernel made from it, a state and a noise.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +74,7 @@ pub fn step_law(
     at: &Step,
 ) -> Outcome {
     let Step { beta, transition, x, noise } = at;
-    let place = || format!("beta = {beta:e}, x = {x}, noise = {noise}");
+    let place = || format!("beta = {}, x = {}, noise = {}", short(*beta), short(*x), short(*noise));
     let y = draw(transition, *x, *noise);
     let slope = 0.5 * (draw(transition, 0.0, 1.0) - draw(transition, 0.0, -1.0));
     let mut trial = Trial::new();
@@ -89,6 +92,7 @@ pub fn step_law(
     Ok(trial.evidence())
 }
 
+// ANCHOR: composition
 /// Two kernels in a row are one: `∫ N(y; b z, w) N(z; a x, v) dz`.
 ///
 /// Method: Chapman–Kolmogorov by the trapezoidal rule on the product of the two densities. `f(first, second)`; both
@@ -106,7 +110,7 @@ pub fn composition(f: impl Fn(Kernel, Kernel) -> Kernel, first: Kernel, second: 
         let product = |z: f64| normal(y, second.scale * z, second.var) * normal(z, mean, first.var);
         let want = trapezoid(product, mean - 10.0 * std, mean + 10.0 * std, 0.5 * narrow);
         let density = normal(y, got.scale * x, got.var);
-        let place = || format!("{first:?} then {second:?}, x = {x}, y = {y}");
+        let place = || format!("{} then {}, x = {}, y = {}", channel(first), channel(second), short(x), short(y));
         let lost = (second.scale * mean).abs() / second.var.sqrt();
         let peak = 1.0 / (TAU * (second.scale * std).hypot(second.var.sqrt()).powi(2)).sqrt();
         let tol = Tol::abs(16.0 * EPS * peak * (2.0 + lost), "16 roundings of the densities, shifts cancelled");
@@ -114,6 +118,7 @@ pub fn composition(f: impl Fn(Kernel, Kernel) -> Kernel, first: Kernel, second: 
     }
     Ok(trial.evidence())
 }
+// ANCHOR_END: composition
 
 /// Mean and variance of y when x is random.
 ///
@@ -133,7 +138,7 @@ pub fn push(f: impl Fn(Kernel, Moments) -> Moments, kernel: Kernel, x: Moments) 
     let var: f64 = outcomes.iter().map(|(y, weight)| weight * (y - mean).powi(2)).sum();
     let got = f(kernel, x);
     let size = (kernel.scale * (x.mean.abs() + x.var.sqrt())).abs() + kernel.var.sqrt();
-    let place = || format!("{kernel:?}, x ~ {x:?}");
+    let place = || format!("{}, x ~ {}", channel(kernel), law(x));
     let mut trial = Trial::new();
     let reason = "8 roundings of the enumerated values";
     trial.close("mean", got.mean, mean, Tol::abs(4.0 * EPS * size, reason), place)?;

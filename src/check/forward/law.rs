@@ -1,6 +1,7 @@
 //! Claims on the law of noised data: convolution of densities, and draws.
 
-use super::{normal, trapezoid};
+use super::{channel, normal, trapezoid};
+use crate::check::evidence::short;
 use crate::check::{Outcome, Tol, Trial};
 use crate::forward::Kernel;
 use crate::posterior::Moments;
@@ -34,7 +35,9 @@ pub fn convolution(f: impl Fn(Kernel, f64) -> f64, kernel: Kernel, y: f64) -> Ou
     let spread = kernel.var.sqrt();
     let tol = Tol::abs(16.0 * EPS * (1.0 + y.abs() / spread) / spread.min(1.0), "16 roundings of narrow densities");
     let mut trial = Trial::new();
-    trial.close("density of noised data", f(kernel, y), want, tol, || format!("{kernel:?}, y = {y}"))?;
+    trial.close("density of noised data", f(kernel, y), want, tol, || {
+        format!("{}, y = {}", channel(kernel), short(y))
+    })?;
     Ok(trial.evidence())
 }
 

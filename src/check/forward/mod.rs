@@ -4,6 +4,9 @@ mod kernel;
 mod law;
 mod path;
 
+use super::evidence::short;
+use crate::forward::Kernel;
+
 pub use kernel::{Step, composition, marginal, push, step_law, unit_variance};
 pub use law::{
     REFERENCE_MIXTURE, chain_draws, convolution, mixture_density, relative_entropy_to_gaussian, repeated_convolution,
@@ -12,6 +15,11 @@ pub use path::{
     covariance, expansion, marginal_by_inversion, path_density, path_mass, respaced, transition,
     transition_between_levels,
 };
+
+/// A kernel as a place tells it: `N(0.8 x, 0.36)`.
+fn channel(kernel: Kernel) -> String {
+    format!("N({} x, {})", short(kernel.scale), short(kernel.var))
+}
 
 /// The trapezoidal rule; exact to rounding for integrands that are smooth and vanish at both ends, as soon as the
 /// spacing is below half the width of their narrowest feature.

@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 use nalgebra::{DMatrix, DVector};
 
 use super::trapezoid;
+use crate::check::evidence::list;
 use crate::check::schedule::log_alpha_bars;
 use crate::check::{Mismatch, Outcome, Tol, Trial};
 use crate::forward::Expansion;
@@ -152,8 +153,9 @@ pub fn path_density(f: impl Fn(&Schedule, &[f64]) -> f64, schedule: &Schedule, x
     let lost = 4.0 * steps as f64 + 2.0 * shifts.sum::<f64>() + cancelled.sum::<f64>();
     let tol = Tol::abs(EPS * lost, "shifts and pivots that cancel");
     let mut trial = Trial::new();
-    trial
-        .close("log density of the path", f(schedule, &path), want, tol, || format!("T = {steps}, path {path:?}"))?;
+    trial.close("log density of the path", f(schedule, &path), want, tol, || {
+        format!("T = {steps}, path {}", list(&path))
+    })?;
     Ok(trial.evidence())
 }
 

@@ -35,6 +35,7 @@ impl Mesh {
 ///
 /// # Errors
 /// Whatever the solver says.
+// ANCHOR: flow_error
 pub fn flow_error(solver: impl Fn(&Grid) -> Result<Plan>, mesh: Mesh, steps: usize) -> Result<f64> {
     let data = Moments { mean: 0.5, var: 0.25 };
     let (from, to, x) = (-6.0, 6.0, 1.3);
@@ -52,6 +53,7 @@ pub fn flow_error(solver: impl Fn(&Grid) -> Result<Plan>, mesh: Mesh, steps: usi
     let want = s[0] * data.mean + spread(s) / spread(t) * (x - t[0] * data.mean);
     Ok(got.map_or(f64::NAN, |got| got.mean - want))
 }
+// ANCHOR_END: flow_error
 
 /// A solver converges to the exact flow with the order stated: signed least-squares slope over five halvings.
 ///

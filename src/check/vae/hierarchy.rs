@@ -6,9 +6,10 @@ use nalgebra::{DMatrix, DVector};
 use ndarray::{Array1, ArrayView1};
 
 use super::accepted;
+use crate::check::evidence::{list, short};
 use crate::check::{Outcome, Tol, Trial};
 use crate::error::Result;
-use crate::vae::Hierarchy;
+use crate::vae::{Hierarchy, Kernel};
 
 /// The product of the conditionals is the density of the joint Gaussian of (x, z₁, …, z_T), whose precision matrix is
 /// tri-diagonal: each level is independent of the rest given its neighbours.
@@ -23,7 +24,7 @@ pub fn log_joint_is_the_joint_density(
     x: f64,
     z: ArrayView1<'_, f64>,
 ) -> Outcome {
-    let place = || format!("{model:?}, x = {x}, z = {z:?}");
+    let place = || format!("{}, z = {}", place(model, x), list(&z));
     let (want, precision, kappa) = joint_log_density(model, x, z);
     let got = accepted(f(model, x, z), "log joint", &place)?;
     let reason = "an LU inverse of the joint covariance, times its condition";
@@ -37,6 +38,13 @@ pub fn log_joint_is_the_joint_density(
         }
     }
     Ok(trial.evidence())
+}
+
+/// For messages.
+fn place(model: &Hierarchy, x: f64) -> String {
+    let kernels = |all: &[Kernel]| all.iter().map(|k| list(&[k.slope, k.offset, k.var])).collect::<String>();
+    let (decoders, encoders) = (kernels(model.decoders()), kernels(model.encoders()));
+    format!("T = {}, x = {}, decoders {decoders}, encoders {encoders}", model.depth(), short(x))
 }
 
 /// Log density of (x, z) in the joint Gaussian of the decoders, its precision matrix, and the covariance's condition.
@@ -74,7 +82,7 @@ pub fn hierarchy_bound_is_the_mean_log_weight(
     model: &Hierarchy,
     x: f64,
 ) -> Outcome {
-    let place = || format!("{model:?}, x = {x}");
+    let place = || place(model, x);
     let (want, size) = mean_log_weight(model, x);
     let got = f(model, x);
     let tol = Tol::abs(64.0 * f64::EPSILON * size, "64 roundings of the summed squares and logarithms");

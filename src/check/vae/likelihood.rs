@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 use ndarray::ArrayView1;
 
 use super::accepted;
+use crate::check::evidence::{law, short};
 use crate::check::{Outcome, Tol, Trial};
 use crate::error::Result;
 use crate::posterior::{Component, Moments};
@@ -20,7 +21,7 @@ pub fn likelihood_is_highest_at(
     f: impl Fn(ArrayView1<'_, f64>) -> Result<Moments>,
     data: ArrayView1<'_, f64>,
 ) -> Outcome {
-    let place = || format!("{} numbers from {}", data.len(), data[0]);
+    let place = || format!("{} numbers from {}", data.len(), short(data[0]));
     let got = accepted(f(data), "estimate", &place)?;
     let nll = |mean: f64, log_var: f64| mean_surprise(data, mean, log_var.exp());
     let mean = golden_minimum(|m| nll(m, 0.0), -20.0, 20.0);
@@ -43,7 +44,7 @@ pub fn nll_is_lowest_at(
     f: impl Fn(ArrayView1<'_, f64>, Moments) -> Result<f64>,
     data: ArrayView1<'_, f64>,
 ) -> Outcome {
-    let place = || format!("{} numbers from {}", data.len(), data[0]);
+    let place = || format!("{} numbers from {}", data.len(), short(data[0]));
     let value = |mean: f64, var: f64| f(data, Moments { mean, var }).unwrap_or(f64::NAN);
     let n = data.len() as f64;
     let sample = data.iter().sum::<f64>() / n;
@@ -83,7 +84,7 @@ pub fn cross_entropy_is_entropy_plus_divergence(
     let size = 10.0 + (moments.var + (moments.mean - model.mean).powi(2)) / model.var;
     let tol = Tol::abs(1e-13 * size, "a thousand terms of a sum");
     let mut trial = Trial::new();
-    let place = || format!("{model:?}");
+    let place = || format!("model {}", law(model));
     trial.close("cross-entropy", got, entropy + divergence, tol, place)?;
     trial.at_most("entropy against cross-entropy", entropy, got, tol, place)?;
     Ok(trial.evidence())

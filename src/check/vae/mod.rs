@@ -9,6 +9,7 @@ use std::f64::consts::TAU;
 use nalgebra::{DMatrix, DVector};
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
+use super::evidence::{list, short};
 use super::{Mismatch, Outcome, Tol, Trial};
 use crate::error::Result;
 use crate::gaussian::Gaussian;
@@ -37,7 +38,7 @@ pub fn evidence_is_the_integral(
 ) -> Outcome {
     let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
     let mut trial = Trial::new();
-    let place = || format!("{model:?}, x = {x:?}");
+    let place = || place(model, x);
     let got = accepted(f(model, x), "log evidence", &place)?;
     trial.close("log evidence", got, log_evidence(model, x), tol, place)?;
     Ok(trial.evidence())
@@ -55,7 +56,7 @@ pub fn posterior_is_the_conditional(
     x: ArrayView1<'_, f64>,
     z: ArrayView1<'_, f64>,
 ) -> Outcome {
-    let place = || format!("{model:?}, x = {x:?}");
+    let place = || place(model, x);
     let got = accepted(f(model, x), "posterior", &place)?;
     let (mean, cov) = conditional(model, x);
     let reason = "an LU solve of the covariance of x, of condition below 50";
@@ -78,6 +79,7 @@ pub fn posterior_is_the_conditional(
     Ok(trial.evidence())
 }
 
+// ANCHOR: bound
 /// The bound is `E_q[ln p(x, z) − ln q(z)]`, at most ln p(x), lower by `KL(q ‖ p(z | x))`, and equal at the posterior.
 ///
 /// Method: Gauss–Hermite over q, exact for the quadratics that the logarithms are; the evidence by integration, the
@@ -91,7 +93,7 @@ pub fn bound_is_the_mean_log_weight(
     x: ArrayView1<'_, f64>,
     q: &Gaussian,
 ) -> Outcome {
-    let place = || format!("{model:?}, x = {x:?}, q = {:?} {:?}", q.mean(), q.cov());
+    let place = || format!("q = N({}, {}), {}", list(&q.mean()), list(&q.cov()), place(model, x));
     let size = 1.0 + log_size(model, x) + spread_size(model, q);
     let tol = Tol::abs(1e-13 * size, "some hundred roundings of the summed magnitudes");
     let mut trial = Trial::new();
@@ -107,6 +109,7 @@ pub fn bound_is_the_mean_log_weight(
     trial.close("bound at the posterior", tight, evidence, tol, place)?;
     Ok(trial.evidence())
 }
+// ANCHOR_END: bound
 
 /// The gradient that trains an encoder is the derivative of the bound.
 ///
@@ -122,7 +125,7 @@ pub fn gradient_is_the_derivative(
     mean: ArrayView1<'_, f64>,
     std: f64,
 ) -> Outcome {
-    let place = || format!("{model:?}, x = {x:?}, mean = {mean:?}, std = {std}");
+    let place = || format!("mean {}, std {}, {}", list(&mean), short(std), place(model, x));
     let got = accepted(f(model, x, mean, std), "gradient", &place)?;
     let bound = |mean: &Array1<f64>, std: f64| isotropic_bound(model, x, mean.view(), std);
     let size = 1.0 + log_size(model, x) + spread_size_of(model, std * std);
@@ -159,7 +162,7 @@ pub fn ascent_is_stationary(
     model: &FactorModel,
     data: ArrayView2<'_, f64>,
 ) -> Outcome {
-    let place = || format!("{model:?}");
+    let place = || format!("{} rows, {}", data.nrows(), words(model));
     let next = accepted(f(model, data), "step of ascent", &place)?;
     let total = |m: &FactorModel| data.rows().into_iter().map(|x| marginal_log_density(m, x)).sum::<f64>();
     let mut trial = Trial::new();
@@ -217,7 +220,7 @@ pub fn importance_mean_is_the_evidence(
     x: ArrayView1<'_, f64>,
     quantiles: u32,
 ) -> Outcome {
-    let place = || format!("{model:?}, x = {x:?}, {quantiles} quantiles");
+    let place = || format!("{quantiles} quantiles, {}", place(model, x));
     let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
     let mut trial = Trial::new();
     let weights = logistic_log_weights(model, x, quantiles, 0.0);
@@ -368,6 +371,17 @@ fn spread_size(model: &FactorModel, q: &Gaussian) -> f64 {
 fn spread_size_of(model: &FactorModel, second: f64) -> f64 {
     let power: f64 = model.loading().iter().map(|w| w * w).sum();
     second * (1.0 + power / model.noise_var())
+}
+
+/// For messages.
+fn place(model: &FactorModel, x: ArrayView1<'_, f64>) -> String {
+    format!("x = {}, {}", list(&x), words(model))
+}
+
+/// W by rows, b and s².
+fn words(model: &FactorModel) -> String {
+    let (loading, offset) = (list(&model.loading()), list(&model.offset()));
+    format!("noise variance {}, loading {loading}, offset {offset}", short(model.noise_var()))
 }
 
 /// What the code under test refused is a mismatch.

@@ -43,6 +43,8 @@ chapters! {
     trajectory
     distill
     embedding
+    exercises
+    published
 }
 
 /// Every number, by `chapter.name`.
