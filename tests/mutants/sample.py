@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """A seeded sample of small changes to the theory modules, each rejected or not by the claims at few cases.
 
-    tests/mutants/sample.py list                    # names of the sample
-    tests/mutants/sample.py run [--only REGEX] ...  # runs it, writes outcomes.csv unless --only is given
+    tests/mutants/sample.py list
+    tests/mutants/sample.py run [--kind KIND] [--only REGEX]   # the whole of it writes outcomes.csv
 
-Two kinds: `operators`, drawn from what `cargo mutants --list` offers, run by cargo-mutants; and `constants`, which
-cargo-mutants does not change: literals, indices, and one quantity for its neighbour. Files are changed in place and
-restored, so run it in a working tree that nobody edits. Needs cargo-mutants.
+Two kinds: `operators`, drawn from what `cargo mutants --list` offers; and `constants`, which cargo-mutants does not
+change: literals, indices, and one quantity for its neighbour. The claims of the changed chapter run first, the others
+if those hold. Files are changed in place and restored, so run it in a working tree that nobody edits. Needs
+cargo-mutants and patch.
 """
 
 import argparse
@@ -17,14 +18,14 @@ import os
 import pathlib
 import random
 import re
-import signal
+import resource
 import subprocess
-import sys
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = tomllib.loads((ROOT / ".cargo/mutants.toml").read_text())
-SEED, CASES = 20261122, 8
+# Cases a claim, and seconds of processor time for all claims together (they take about 9).
+SEED, CASES, SECONDS = 20261122, 8, 15
 SIZES = {"operators": 150, "constants": 60}
 
 # What is found (a whole word or literal) and what takes its place.
@@ -66,10 +67,11 @@ def files():
 
 
 def constants():
-    """All changes of the second kind: name → (file, line, column, old, new)."""
+    """All changes of the second kind: name → (file, its new text)."""
     found = {}
     for name in files():
-        for number, line in enumerate((ROOT / name).read_text().split("\n")):
+        lines = (ROOT / name).read_text().split("\n")
+        for number, line in enumerate(lines):
             if "#[cfg(test)]" in line:
                 break
             # No comments, attributes, signatures, or the making of errors and messages.
@@ -79,74 +81,65 @@ def constants():
                 for hit in re.finditer(pattern, line.split(" // ")[0]):
                     for new in replacements:
                         key = f"{name}:{number + 1}:{hit.start() + 1}: replace {hit[0]} with {new or 'nothing'}"
-                        found[key] = (name, number, hit.start(), hit[0], new)
+                        changed = [*lines[:number], line[: hit.start()] + new + line[hit.end() :], *lines[number + 1 :]]
+                        found[key] = (name, lambda changed=changed: "\n".join(changed))
     return found
 
 
 def operators():
+    """All that cargo-mutants would change, in the same form."""
     command = ["cargo", "mutants", "--list", "--json"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return [mutant["name"] for mutant in json.loads(listed.stdout)]
+    return {mutant["name"]: (mutant["file"], lambda mutant=mutant: patched(mutant)) for mutant in json.loads(listed.stdout)}
 
 
-def sample(only):
-    drawn = {}
-    for kind, names in (("operators", operators()), ("constants", constants())):
-        chosen = random.Random(SEED).sample(sorted(names), SIZES[kind])
-        drawn[kind] = [name for name in chosen if re.search(only, name)]
-    return drawn
+def patched(mutant):
+    command = ["patch", "--quiet", "--output=-", str(ROOT / mutant["file"])]
+    return subprocess.run(command, input=mutant["diff"], check=True, capture_output=True, text=True).stdout
 
 
-def run_operators(names):
-    """cargo-mutants on exactly these; its reports are in mutants.out."""
-    exact = [part for name in names for part in ("--re", f"^{re.escape(name)}$")]
-    command = ["cargo", "mutants", "--in-place", "--no-shuffle", "--colors", "never", *exact]
-    if not subprocess.run(command, cwd=ROOT, check=False).returncode in (0, 2, 3):
-        sys.exit("cargo mutants failed")
-    outcomes = json.loads((ROOT / "mutants.out/outcomes.json").read_text())["outcomes"]
-    words = {"CaughtMutant": "killed", "MissedMutant": "survived", "Timeout": "timeout", "Unviable": "unviable"}
-    for outcome in outcomes:
-        if outcome["scenario"] != "Baseline":
-            yield outcome["scenario"]["Mutant"]["name"], words[outcome["summary"]]
+def draw(changes, size, only):
+    return [name for name in random.Random(SEED).sample(sorted(changes), size) if re.search(only, name)]
 
 
-def cargo_test(*more, limit=None):
+def chapter(file):
+    folder, stem = pathlib.Path(file).parts[-2:]
+    return {"plan": "sampler", "src": {"table.rs": "schedule"}.get(stem, stem.removesuffix(".rs"))}.get(folder, folder)
+
+
+def limit_cpu():
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+def cargo_test(*more, limited=False, **env):
+    """Whether the tests passed; `None` if one took too long."""
     command = ["cargo", "test", "--profile", CONFIG["profile"], *CONFIG["additional_cargo_args"], *more]
-    process = subprocess.Popen(
+    done = subprocess.run(
         [*command, *CONFIG["additional_cargo_test_args"]],
         cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        env={**os.environ, **env},
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=limit_cpu if limited else None,
     )
+    return None if "SIGXCPU" in done.stderr or "SIGKILL" in done.stderr else done.returncode == 0
+
+
+def outcome(file, text):
+    """What the claims say of a file with this text."""
+    path = ROOT / file
+    original = path.read_text()
     try:
-        return process.wait(limit)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return None
-
-
-def run_constants(names):
-    candidates = constants()
-    for name in names:
-        file, number, column, old, new = candidates[name]
-        path = ROOT / file
-        text = path.read_text()
-        lines = text.split("\n")
-        line = lines[number]
-        lines[number] = line[:column] + new + line[column + len(old) :]
-        try:
-            path.write_text("\n".join(lines))
-            if cargo_test("--no-run") != 0:
-                outcome = "unviable"
-            else:
-                status = cargo_test(limit=CONFIG["minimum_test_timeout"])
-                outcome = {None: "timeout", 0: "survived"}.get(status, "killed")
-        finally:
-            path.write_text(text)
-        print(f"{outcome:9} {name}", flush=True)
-        yield name, outcome
+        path.write_text(text)
+        if not cargo_test("--no-run"):
+            return "unviable"
+        passed = cargo_test(limited=True, ALPHABAR_CASES=str(CASES), ALPHABAR_CHAPTER=chapter(file))
+        if passed:
+            passed = cargo_test(limited=True, ALPHABAR_CASES=str(CASES))
+        return {None: "timeout", True: "survived", False: "killed"}[passed]
+    finally:
+        path.write_text(original)
 
 
 def main():
@@ -155,19 +148,20 @@ def main():
     parser.add_argument("--kind", choices=list(SIZES), action="append", help="one kind alone")
     parser.add_argument("--only", default="", metavar="REGEX", help="those of the sample whose name matches")
     arguments = parser.parse_args()
-    drawn = {k: v for k, v in sample(arguments.only).items() if k in (arguments.kind or SIZES)}
-    if arguments.action == "list":
-        print("\n".join(name for names in drawn.values() for name in names))
-        return
-    os.environ["ALPHABAR_CASES"] = str(CASES)
     rows = []
-    for kind, names in drawn.items():
-        runner = {"operators": run_operators, "constants": run_constants}[kind]
-        rows += [(kind, outcome, name) for name, outcome in (runner(names) if names else ())]
-    for kind in drawn:
-        mine = [outcome for other, outcome, _ in rows if other == kind]
-        print(kind, {word: mine.count(word) for word in sorted(set(mine))})
-    if not arguments.only and not arguments.kind:
+    for kind in arguments.kind or SIZES:
+        changes = {"operators": operators, "constants": constants}[kind]()
+        for name in draw(changes, SIZES[kind], arguments.only):
+            if arguments.action == "list":
+                print(name)
+                continue
+            file, text = changes[name]
+            rows.append((kind, outcome(file, text()), name))
+            print(f"{rows[-1][1]:9} {name}", flush=True)
+    for kind in SIZES:
+        mine = [word for other, word, _ in rows if other == kind]
+        print(*(f"{kind}: {mine.count(word)} {word}" for word in sorted(set(mine))), sep="\n")
+    if rows and not arguments.only and not arguments.kind:
         with (ROOT / "tests/mutants/outcomes.csv").open("w", newline="") as out:
             csv.writer(out, lineterminator="\n").writerows([("kind", "outcome", "change"), *sorted(rows)])
 
