@@ -9,8 +9,10 @@ use crate::posterior::Posterior;
 use crate::schedule::{Schedule, Timestep};
 
 mod solver;
+mod times;
 
 pub use solver::*;
+pub use times::*;
 
 /// Errata of the source documents that belong here: none.
 pub const ERRATA: &[Erratum] = &[];

@@ -2,7 +2,7 @@
 """A seeded sample of small changes to the theory modules, each rejected or not by the claims at few cases.
 
     tests/mutants/sample.py list
-    tests/mutants/sample.py run [--kind KIND] [--only REGEX]   # the whole of it writes outcomes.csv
+    tests/mutants/sample.py run [--kind KIND] [--only REGEX]   # those not in outcomes.csv yet, or those that match
 
 Two kinds: `operators`, drawn from what `cargo mutants --list` offers; and `constants`, which cargo-mutants does not
 change: literals, indices, and one quantity for its neighbour. The claims of the changed chapter run first, the others
@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = tomllib.loads((ROOT / ".cargo/mutants.toml").read_text())
 # Cases a claim, and seconds of processor time for all claims together (they take about 9).
 SEED, CASES, SECONDS = 20261122, 8, 15
+OUTCOMES = ROOT / "tests/mutants/outcomes.csv"
 SIZES = {"operators": 150, "constants": 60}
 
 # What is found (a whole word or literal) and what takes its place.
@@ -148,22 +149,22 @@ def main():
     parser.add_argument("--kind", choices=list(SIZES), action="append", help="one kind alone")
     parser.add_argument("--only", default="", metavar="REGEX", help="those of the sample whose name matches")
     arguments = parser.parse_args()
-    rows = []
+    done = {row["change"]: row["outcome"] for row in csv.DictReader(OUTCOMES.open())} if OUTCOMES.exists() else {}
     for kind in arguments.kind or SIZES:
         changes = {"operators": operators, "constants": constants}[kind]()
-        for name in draw(changes, SIZES[kind], arguments.only):
+        names = draw(changes, SIZES[kind], arguments.only)
+        for name in names:
             if arguments.action == "list":
                 print(name)
-                continue
-            file, text = changes[name]
-            rows.append((kind, outcome(file, text()), name))
-            print(f"{rows[-1][1]:9} {name}", flush=True)
-    for kind in SIZES:
-        mine = [word for other, word, _ in rows if other == kind]
-        print(*(f"{kind}: {mine.count(word)} {word}" for word in sorted(set(mine))), sep="\n")
-    if rows and not arguments.only and not arguments.kind:
-        with (ROOT / "tests/mutants/outcomes.csv").open("w", newline="") as out:
-            csv.writer(out, lineterminator="\n").writerows([("kind", "outcome", "change"), *sorted(rows)])
+            elif arguments.action == "run" and (arguments.only or name not in done):
+                file, text = changes[name]
+                done[name] = outcome(file, text())
+                print(f"{done[name]:9} {name}", flush=True)
+                with OUTCOMES.open("w", newline="") as out:
+                    rows = sorted((name, word) for name, word in done.items())
+                    csv.writer(out, lineterminator="\n").writerows([("change", "outcome"), *rows])
+        words = [done.get(name, "not run") for name in names]
+        print(f"{kind}:", ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words))))
 
 
 if __name__ == "__main__":
