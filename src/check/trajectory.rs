@@ -40,6 +40,29 @@ pub fn equals_brute_force(
     Ok(trial.evidence())
 }
 
+/// The cost of a path is the sum of its steps', the one to the data included.
+///
+/// Method: the sum itself over all 2^{T−1} subsets of times; T at most 12. Ledger S1.70, B14.
+///
+/// # Errors
+/// The mismatch found.
+pub fn path_costs_are_sums(
+    along: impl Fn(&StepCosts, &[Timestep]) -> crate::Result<f64>,
+    costs: &StepCosts,
+) -> Outcome {
+    let steps = costs.steps().min(12);
+    let mut trial = Trial::new();
+    for mask in 0u32..1 << (steps - 1) {
+        let kept = || (1..steps).filter(|t| mask >> (t - 1) & 1 == 1);
+        let times: Vec<Timestep> = kept().chain([costs.steps()]).rev().map(Timestep::new).collect();
+        let got = along(costs, &times).map_err(|_| missing("the cost of a path", times.len()))?;
+        let want = path_cost(costs, kept());
+        let tol = Tol::new(1e-14, 1e-14, "12 summands in another order");
+        trial.close("cost of a path", got, want, tol, || format!("times {times:?}"))?;
+    }
+    Ok(trial.evidence())
+}
+
 fn path_cost(costs: &StepCosts, increasing: impl Iterator<Item = usize>) -> f64 {
     let mut s = 0;
     let mut total = 0.0;

@@ -291,6 +291,7 @@ pub fn quadratic_interpolates(
     trial.close("square", got.square, square, tol, place)?;
     trial.close("linear", got.linear, linear, tol, place)?;
     trial.close("constant", got.constant, constant, tol, place)?;
+    trial.close("exponent at −0.7", got.at(-0.7), exponent(at, -0.7), tol, place)?;
     let want = precision_addition(beta, Moments { mean: m * x0, var: v }, *xt);
     let completed = got.completed();
     let rounding = rounding + lost * want.var;
