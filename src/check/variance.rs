@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use crate::error::Result;
 use crate::posterior::Moments;
 use crate::schedule::{Schedule, Timestep, Transition};
-use crate::variance::{Bounds, LearnedRange};
+use crate::variance::{Bounds, LearnedRange, Spread};
 
 use super::{Outcome, Tol, Trial};
 
@@ -88,6 +88,37 @@ pub fn bounds_are_attained(f: impl Fn(&Transition) -> Result<Bounds>, at: &Point
     if low < high * (1.0 - at.rounding()) {
         let order = if got.low < got.high { 1.0 } else { 0.0 };
         trial.close("lower < upper", order, 1.0, Tol::exact(), || at.place())?;
+    }
+    Ok(trial.evidence())
+}
+
+/// The upper bound for any data, for data of variance v and for data in an interval of length r is attained.
+///
+/// By a flat prior, by N(0, v), and by two points ±r/2 seen at x_t = 0: there x_s is one of ±μ̃ with variance β̃ around
+/// it. Method: Schur complements and addition of precisions, recursion on the βs. Ledger S3.51, B30.
+///
+/// # Errors
+/// The mismatch found.
+pub fn upper_bounds_know_the_spread(
+    f: impl Fn(&Transition, Spread) -> Result<Bounds>,
+    at: &Point,
+    spread: f64,
+) -> Outcome {
+    let (_, earlier) = at.betas.split_last().expect("a point has t ≥ 1");
+    let (kept, noise) =
+        earlier.iter().fold((1.0, 0.0), |(kept, v): (f64, f64), b| (kept * (1.0 - b), (1.0 - b) * v + b));
+    let (any, around) = (at.schur_complement(1e200), at.schur_complement(0.0));
+    let half = if noise > 0.0 { around * kept.sqrt() / noise } else { 1.0 } * 0.5 * spread;
+    let mut trial = Trial::new();
+    let place = || format!("{}, spread {spread:.3e}", at.place());
+    let tol = Tol::rel(4.0 * at.rounding(), "4 (2t + 8) roundings of positive terms");
+    for (known, want) in [
+        (Spread::Any, any),
+        (Spread::Variance(spread), at.schur_complement(spread)),
+        (Spread::Range(spread), (around + half * half).min(any)),
+    ] {
+        let got = f(&at.step, known).map_or(f64::NAN, |bounds| bounds.high);
+        trial.close("upper bound", got, want, tol, place)?;
     }
     Ok(trial.evidence())
 }

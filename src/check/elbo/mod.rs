@@ -306,7 +306,7 @@ pub fn prior_slope(f: impl Fn(Level, f64) -> f64, log_snr: f64, x0: f64) -> Outc
     };
     let central = |h: f64| (kl(log_snr + h) - kl(log_snr - h)) / (2.0 * h);
     let want = (4.0 * central(0.5e-2) - central(1e-2)) / 3.0;
-    let tol = Tol::abs(2e-9 * (1.0 + x0 * x0), "fourth-order difference at h = 0.01, f64 rounding over h");
+    let tol = Tol::abs(5e-11 * (1.0 + x0 * x0), "h⁴/30 of a fifth derivative below 0.1, 16 roundings over h");
     let mut trial = Trial::new();
     let level = Level::from_log_snr(log_snr).expect("a number");
     trial.close("slope of the prior term", f(level, x0), want, tol, || format!("ln SNR = {log_snr}, x0 = {x0}"))?;
