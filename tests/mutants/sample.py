@@ -2,7 +2,10 @@
 """A seeded sample of small changes to the theory modules, each rejected or not by the claims at few cases.
 
     tests/mutants/sample.py list
-    tests/mutants/sample.py run [--kind KIND] [--only REGEX]   # those not in outcomes.csv yet, or those that match
+    tests/mutants/sample.py run [--kind KIND] [--only REGEX] [--again]
+
+`run` takes those that outcomes.csv does not hold yet. Outcomes: `killed` by a claim, by property `tests` alone,
+`survived`, `timeout`, `unviable` where the change does not compile.
 
 Two kinds: `operators`, drawn from what `cargo mutants --list` offers; and `constants`, which cargo-mutants does not
 change: literals, indices, and one quantity for its neighbour. The claims of the changed chapter run first, the others
@@ -112,11 +115,10 @@ def limit_cpu():
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 
 
-def cargo_test(*more, limited=False, **env):
+def cargo_test(*arguments, limited=False, **env):
     """Whether the tests passed; `None` if one took too long."""
-    command = ["cargo", "test", "--profile", CONFIG["profile"], *CONFIG["additional_cargo_args"], *more]
     done = subprocess.run(
-        [*command, *CONFIG["additional_cargo_test_args"]],
+        ["cargo", "test", "--profile", CONFIG["profile"], *CONFIG["additional_cargo_args"], *arguments],
         cwd=ROOT,
         env={**os.environ, **env},
         check=False,
@@ -133,12 +135,17 @@ def outcome(file, text):
     original = path.read_text()
     try:
         path.write_text(text)
-        if not cargo_test("--no-run"):
+        claims = CONFIG["additional_cargo_test_args"]
+        if not cargo_test(*claims, "--no-run"):
             return "unviable"
-        passed = cargo_test(limited=True, ALPHABAR_CASES=str(CASES), ALPHABAR_CHAPTER=chapter(file))
+        passed = cargo_test(*claims, limited=True, ALPHABAR_CASES=str(CASES), ALPHABAR_CHAPTER=chapter(file))
         if passed:
-            passed = cargo_test(limited=True, ALPHABAR_CASES=str(CASES))
-        return {None: "timeout", True: "survived", False: "killed"}[passed]
+            passed = cargo_test(*claims, limited=True, ALPHABAR_CASES=str(CASES))
+        if not passed:
+            return {None: "timeout", False: "killed"}[passed]
+        properties = ["--features", "proptest", "--test", "claims", "--", f"{chapter(file)}::", "refusals::"]
+        tables = ["--test", "tables"] if chapter(file) == "schedule" else []
+        return "survived" if cargo_test(*tables, *properties) else "tests"
     finally:
         path.write_text(original)
 
@@ -148,6 +155,7 @@ def main():
     parser.add_argument("action", choices=["list", "run"])
     parser.add_argument("--kind", choices=list(SIZES), action="append", help="one kind alone")
     parser.add_argument("--only", default="", metavar="REGEX", help="those of the sample whose name matches")
+    parser.add_argument("--again", action="store_true", help="those too that no claim rejected")
     arguments = parser.parse_args()
     done = {row["change"]: row["outcome"] for row in csv.DictReader(OUTCOMES.open())} if OUTCOMES.exists() else {}
     for kind in arguments.kind or SIZES:
@@ -156,7 +164,7 @@ def main():
         for name in names:
             if arguments.action == "list":
                 print(name)
-            elif arguments.action == "run" and (arguments.only or name not in done):
+            elif arguments.only or name not in done or (arguments.again and done[name] in ("survived", "tests")):
                 file, text = changes[name]
                 done[name] = outcome(file, text())
                 print(f"{done[name]:9} {name}", flush=True)
