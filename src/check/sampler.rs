@@ -6,6 +6,7 @@ use crate::plan::{Noise, Plan, Prediction, Previous, Route, Step};
 use crate::posterior::Moments;
 use crate::schedule::{Betas, Schedule};
 
+use super::witness::simulate::{Marginal, forward_marginals};
 use super::{Mismatch, Outcome, Tol, Trial};
 
 mod executed;
@@ -43,14 +44,7 @@ impl Journey {
     pub fn new(schedule: &Schedule, times: &[usize]) -> Result<Self> {
         let indices: Vec<usize> = times.iter().map(|t| t.saturating_sub(1)).collect();
         let route = Route::new(schedule, &indices, Previous::List, true)?;
-        let levels = std::iter::once([1.0, 0.0]).chain(schedule.betas().as_slice().iter().scan(
-            [1.0, 0.0],
-            |[signal, noise], beta| {
-                *signal *= (1.0 - beta).sqrt();
-                *noise = (1.0 - beta) * *noise + beta;
-                Some([*signal, *noise])
-            },
-        ));
+        let levels = forward_marginals(schedule.betas().as_slice()).into_iter().map(|at| [at.coefficient, at.var]);
         let times = times.iter().copied().chain([0]).collect();
         Ok(Self { schedule: schedule.clone(), route, times, levels: levels.collect() })
     }
@@ -72,10 +66,8 @@ impl Journey {
 
     /// Factor and variance of q(x_t | x_s), and `1 − ᾱ_s`, by recursion.
     fn kernel(&self, s: usize, t: usize) -> (f64, f64, f64) {
-        let betas = &self.schedule.betas().as_slice()[s..t];
-        let (root, beta) =
-            betas.iter().fold((1.0, 0.0), |(root, v): (f64, f64), b| (root * (1.0 - b).sqrt(), (1.0 - b) * v + b));
-        (root, beta, self.levels[s][1])
+        let kernel = Marginal::through(&self.schedule.betas().as_slice()[s..t]);
+        (kernel.coefficient, kernel.var, self.levels[s][1])
     }
 
     /// β̃ of q(x_s | x_t, x₀) as the inverse of summed precisions; 0 at s = 0.

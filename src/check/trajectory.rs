@@ -5,6 +5,7 @@ use std::f64::consts::PI;
 use crate::schedule::{Level, Schedule, Timestep};
 use crate::trajectory::{StepCosts, Trajectory};
 
+use super::witness::simulate::Marginal;
 use super::{Mismatch, Outcome, Tol, Trial};
 
 /// The cheapest path of K steps equals the minimum over all subsets of times, for every K.
@@ -158,7 +159,7 @@ pub fn gain_is_difference_of_paths(
     Ok(trial.evidence())
 }
 
-/// Factor and variance of the forward kernel over some βs: m ← √(1 − β) m, V ← (1 − β) V + β.
 fn levels(betas: &[f64]) -> (f64, f64) {
-    betas.iter().fold((1.0, 0.0), |(m, v): (f64, f64), b| (m * (1.0 - b).sqrt(), (1.0 - b) * v + b))
+    let Marginal { coefficient, var } = Marginal::through(betas);
+    (coefficient, var)
 }

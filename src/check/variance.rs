@@ -7,6 +7,7 @@ use crate::posterior::Moments;
 use crate::schedule::{Schedule, Timestep, Transition};
 use crate::variance::{Bounds, LearnedRange, Spread};
 
+use super::witness::simulate::Marginal;
 use super::{Outcome, Tol, Trial};
 
 mod world;
@@ -105,10 +106,9 @@ pub fn upper_bounds_know_the_spread(
     spread: f64,
 ) -> Outcome {
     let (_, earlier) = at.betas.split_last().expect("a point has t ≥ 1");
-    let (kept, noise) =
-        earlier.iter().fold((1.0, 0.0), |(kept, v): (f64, f64), b| (kept * (1.0 - b), (1.0 - b) * v + b));
+    let Marginal { coefficient, var: noise } = Marginal::through(earlier);
     let (any, around) = (at.schur_complement(1e200), at.schur_complement(0.0));
-    let half = if noise > 0.0 { around * kept.sqrt() / noise } else { 1.0 } * 0.5 * spread;
+    let half = if noise > 0.0 { around * coefficient / noise } else { 1.0 } * 0.5 * spread;
     let mut trial = Trial::new();
     let place = || format!("{}, spread {spread:.3e}", at.place());
     let tol = Tol::rel(4.0 * at.rounding(), "4 (2t + 8) roundings of positive terms");

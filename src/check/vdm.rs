@@ -4,7 +4,7 @@ use crate::exact::{Mixture1, Noising};
 use crate::schedule::{Schedule, Timestep};
 
 use super::score::slope;
-use super::witness::quadrature::gauss_legendre;
+use super::witness::{quadrature::gauss_legendre, simulate::Marginal};
 use super::{Outcome, Tol, Trial};
 
 /// `f(schedule, t, error)` is the KL term of the bound at t ≥ 2 for squared error `error` in x₀.
@@ -22,11 +22,7 @@ pub fn step_cost(
 ) -> Outcome {
     let betas = &schedule.betas().as_slice()[..t.get()];
     let (&beta, earlier) = betas.split_last().unwrap_or((&1.0, &[]));
-    let (mut m, mut v) = (1.0, 0.0);
-    for &b in earlier {
-        m *= f64::sqrt(1.0 - b);
-        v = (1.0 - b) * v + b;
-    }
+    let Marginal { coefficient: m, var: v } = Marginal::through(earlier);
     let precision = (1.0 - beta) / beta + 1.0 / v;
     let shift = m / v / precision;
     let want = 0.5 * precision * shift * shift * error;

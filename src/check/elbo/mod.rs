@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::posterior::Moments;
 use crate::schedule::{Level, Schedule, Timestep, Transition};
 
+use super::witness::simulate::Marginal;
 use super::{Mismatch, Outcome, Tol, Trial};
 pub use world::World;
 
@@ -322,11 +323,12 @@ pub fn prior_slope(f: impl Fn(Level, f64) -> f64, log_snr: f64, x0: f64) -> Outc
 /// # Errors
 /// The mismatch found.
 pub fn bound_from_losses(f: impl Fn(&Transition, f64, f64) -> Result<f64>, world: &World) -> Outcome {
-    let (mut m, mut v) = (1.0, 0.0);
+    let mut at = Marginal::START;
     let mut world = world.clone();
     let mut losses = Vec::new();
     for (kernel, &beta) in world.reverse.iter_mut().zip(world.schedule.betas().as_slice()) {
-        (m, v) = (m * f64::sqrt(1.0 - beta), (1.0 - beta) * v + beta);
+        at = at.then(beta);
+        let Marginal { coefficient: m, var: v } = at;
         let (a, b) = (kernel.slope, kernel.offset);
         let (root, factor) = ((1.0 - beta).sqrt(), beta / v.sqrt());
         *kernel = AffineKernel { slope: (1.0 - factor * a) / root, offset: -factor * b / root, var: kernel.var };

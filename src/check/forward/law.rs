@@ -1,6 +1,7 @@
 //! Claims on the law of noised data: convolution of densities, and draws.
 
 use super::{normal, trapezoid};
+use crate::check::witness::simulate::Marginal;
 use crate::check::{Outcome, Tol, Trial};
 use crate::forward::Kernel;
 use crate::posterior::Moments;
@@ -96,11 +97,7 @@ pub fn chain_draws(
     x0: &[f64],
     noises: &[f64],
 ) -> Outcome {
-    let (mut scale, mut var) = (1.0, 0.0);
-    for &beta in schedule.betas().as_slice() {
-        scale *= f64::sqrt(1.0 - beta);
-        var = (1.0 - beta) * var + beta;
-    }
+    let Marginal { coefficient: scale, var } = Marginal::through(schedule.betas().as_slice());
     let draws: Vec<f64> = x0
         .iter()
         .zip(noises.chunks_exact(schedule.len()))

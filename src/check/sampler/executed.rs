@@ -1,6 +1,7 @@
 //! Claims on what the executor returns: draws of a step, samples of finitely many points.
 
 use super::Journey;
+use crate::check::witness::simulate::Marginal;
 use crate::check::{Outcome, Tol, Trial};
 use crate::schedule::{Schedule, Timestep};
 
@@ -56,11 +57,8 @@ impl<'a> FiniteData<'a> {
     /// At time t of a schedule.
     #[must_use]
     pub fn new(schedule: &Schedule, t: Timestep, points: &'a [f64]) -> Self {
-        let betas = &schedule.betas().as_slice()[..t.get()];
-        let (signal, noise) = betas
-            .iter()
-            .fold((1.0, 0.0), |(signal, noise): (f64, f64), b| (signal * (1.0 - b).sqrt(), (1.0 - b) * noise + b));
-        Self { points, signal, noise }
+        let at = Marginal::through(&schedule.betas().as_slice()[..t.get()]);
+        Self { points, signal: at.coefficient, noise: at.var }
     }
 
     /// E[ε | x_t]: the softmax of squared distances averages the points.

@@ -1,6 +1,7 @@
 //! Claims on where a sampler goes: the times of a list, the targets of a route, the levels of a grid.
 
 use super::broken;
+use crate::check::witness::simulate::Marginal;
 use crate::check::{Outcome, Tol, Trial};
 use crate::error::Result;
 use crate::plan::{Clock, Grid, Plan, Previous, Route, Spacing};
@@ -75,7 +76,7 @@ pub fn route_leads_on(
         let s = next.unwrap_or(if data_is_clean { 0 } else { 1 });
         trial.close("time", visit.t.get() as f64, t as f64, Tol::exact(), place(k))?;
         trial.close("target", visit.target.get() as f64, s as f64, Tol::exact(), place(k))?;
-        let noise = |betas: &[f64]| betas.iter().fold(0.0, |v, b| (1.0 - b) * v + b);
+        let noise = |betas: &[f64]| Marginal::through(betas).var;
         trial.close("β of the kernel", visit.transition.beta(), noise(&betas[s..t]), tol, place(k))?;
         trial.close("1 − ᾱ at the visit", visit.level().one_minus_alpha_bar(), noise(&betas[..t]), tol, place(k))?;
         let at_target = visit.transition.s().one_minus_alpha_bar();
@@ -164,9 +165,8 @@ pub fn clock_inverts_the_schedule(
 ) -> Outcome {
     let betas = schedule.betas().as_slice();
     let log_snr = |t: usize| {
-        let (kept, noise) =
-            betas[..t].iter().fold((1.0, 0.0), |(kept, v): (f64, f64), b| (kept * (1.0 - b), (1.0 - b) * v + b));
-        (kept / noise).ln()
+        let Marginal { coefficient, var } = Marginal::through(&betas[..t]);
+        (coefficient * coefficient / var).ln()
     };
     let clock = Clock::of(schedule);
     let at = |log_snr: f64| Level::from_log_snr(log_snr).map_or(f64::NAN, |level| told(&clock, level));

@@ -2,6 +2,7 @@
 
 use std::f64::consts::PI;
 
+use crate::check::witness::simulate::Marginal;
 use crate::posterior::Moments;
 use crate::schedule::{Betas, Level, Schedule, Transition};
 
@@ -69,9 +70,8 @@ impl Reverse {
     pub fn of_chain(betas: &[f64], data: &Data) -> Self {
         let schedule = Schedule::new(Betas::new(betas.to_vec()).expect("βs in (0, 1)"));
         let (&beta, earlier) = betas.split_last().expect("at least one β");
-        let kept = earlier.iter().fold(1.0, |kept, b| kept * (1.0 - b));
-        let noise = earlier.iter().fold(0.0, |v, b| (1.0 - b) * v + b);
-        Self::new(schedule.step(schedule.last()), kept, noise, beta, data)
+        let Marginal { coefficient, var } = Marginal::through(earlier);
+        Self::new(schedule.step(schedule.last()), coefficient * coefficient, var, beta, data)
     }
 
     /// The transition with noise β from the level ᾱ_s.
