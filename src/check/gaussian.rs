@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 use nalgebra::{DMatrix, DVector};
 
 use super::evidence::{law as words, list, short};
+use super::witness::quadrature::gauss_legendre;
 use super::{Mismatch, Outcome, Tol, Trial};
 use crate::error::Result;
 use crate::gaussian::{Gaussian, Pixel};
@@ -262,26 +263,15 @@ pub(crate) fn log_bin_integral(pixel: Pixel, law: Moments) -> f64 {
     let (from, to) = (low.max(nearest - reach), high.min(nearest + reach));
     let pieces = ((to - from) / (0.5 * decay)).ceil().max(1.0);
     let width = (to - from) / pieces;
+    let rule = gauss_legendre(10, -1.0, 1.0).expect("ten nodes on a finite interval");
     let sum: f64 = (0..pieces as usize)
         .map(|k| {
             let centre = width.mul_add(k as f64 + 0.5, from);
-            legendre(|u| {
+            rule.sum(|u| {
                 let x = centre + 0.5 * width * u;
                 (-0.5 * (x - nearest) * (x + nearest)).exp()
             })
         })
         .sum();
     (0.5 * width * sum).ln() - 0.5 * (nearest * nearest + TAU.ln())
-}
-
-/// ∫ f over (−1, 1) by ten Gauss–Legendre nodes.
-fn legendre(f: impl Fn(f64) -> f64) -> f64 {
-    const NODES: [(f64, f64); 5] = [
-        (0.148_874_338_981_631_2, 0.295_524_224_714_752_87),
-        (0.433_395_394_129_247_2, 0.269_266_719_309_996_35),
-        (0.679_409_568_299_024_4, 0.219_086_362_515_982_04),
-        (0.865_063_366_688_984_5, 0.149_451_349_150_580_6),
-        (0.973_906_528_517_171_7, 0.066_671_344_308_688_14),
-    ];
-    NODES.iter().map(|(u, w)| w * (f(*u) + f(-*u))).sum()
 }

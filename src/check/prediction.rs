@@ -7,6 +7,7 @@ use crate::prediction::{Affine, Preconditioning, Prediction};
 use crate::schedule::{Betas, Level, Schedule, Timestep, Transition};
 
 use super::evidence::short;
+use super::witness::simulate::Marginal;
 use super::{Evidence, Mismatch, Outcome, Run, Tol, Trial, uniform};
 
 /// One noised value: x₀ and ε at time t of a chain, with the moments of q(x_{t−1} | x₀) and q(x_t | x₀) from the βs.
@@ -39,9 +40,9 @@ impl Point {
     pub fn new(schedule: &Schedule, t: Timestep, x0: f64, eps: f64) -> Self {
         let betas = &schedule.betas().as_slice()[..t.get()];
         let (&beta, earlier) = betas.split_last().expect("t ≥ 1");
-        let advance = |(m, v): (f64, f64), b: &f64| (m * f64::sqrt(1.0 - b), (1.0 - b) * v + b);
-        let before = earlier.iter().fold((1.0, 0.0), advance);
-        Self { t, step: schedule.step(t), before, now: advance(before, &beta), beta, x0, eps }
+        let before = Marginal::through(earlier);
+        let pair = |at: Marginal| (at.coefficient, at.var);
+        Self { t, step: schedule.step(t), before: pair(before), now: pair(before.then(beta)), beta, x0, eps }
     }
 
     /// x_t = m x₀ + √v ε.

@@ -4,15 +4,24 @@
 use crate::error::Result;
 use crate::plan::{Noise, Plan, Prediction, Previous, Route, Step};
 use crate::posterior::Moments;
-use crate::schedule::{Betas, Schedule, Timestep};
+use crate::schedule::{Betas, Schedule};
 
+use super::witness::simulate::{Marginal, forward_marginals};
 use super::{Mismatch, Outcome, Tol, Trial};
 
+mod executed;
 mod law;
+mod options;
 mod solver;
+mod times;
 
+pub use executed::{FiniteData, draws_follow_algorithm_2, lands_on_points};
 pub use law::{Network, law};
+pub use options::{clips_every_step, learned_variance_spans, unclipped};
 pub use solver::{Mesh, converges, extrapolates_to_the_middle, flow_error};
+pub use times::{
+    clock_inverts_the_schedule, levels_equally_spaced, route_leads_on, spacing_is_its_formula, targets_are_the_times,
+};
 
 /// A way from noise to data through some of a schedule's times, with all levels by recursion on the βs.
 #[derive(Clone, Debug)]
@@ -35,14 +44,7 @@ impl Journey {
     pub fn new(schedule: &Schedule, times: &[usize]) -> Result<Self> {
         let indices: Vec<usize> = times.iter().map(|t| t.saturating_sub(1)).collect();
         let route = Route::new(schedule, &indices, Previous::List, true)?;
-        let levels = std::iter::once([1.0, 0.0]).chain(schedule.betas().as_slice().iter().scan(
-            [1.0, 0.0],
-            |[signal, noise], beta| {
-                *signal *= (1.0 - beta).sqrt();
-                *noise = (1.0 - beta) * *noise + beta;
-                Some([*signal, *noise])
-            },
-        ));
+        let levels = forward_marginals(schedule.betas().as_slice()).into_iter().map(|at| [at.coefficient, at.var]);
         let times = times.iter().copied().chain([0]).collect();
         Ok(Self { schedule: schedule.clone(), route, times, levels: levels.collect() })
     }
@@ -64,10 +66,8 @@ impl Journey {
 
     /// Factor and variance of q(x_t | x_s), and `1 − ᾱ_s`, by recursion.
     fn kernel(&self, s: usize, t: usize) -> (f64, f64, f64) {
-        let betas = &self.schedule.betas().as_slice()[s..t];
-        let (root, beta) =
-            betas.iter().fold((1.0, 0.0), |(root, v): (f64, f64), b| (root * (1.0 - b).sqrt(), (1.0 - b) * v + b));
-        (root, beta, self.levels[s][1])
+        let kernel = Marginal::through(&self.schedule.betas().as_slice()[s..t]);
+        (kernel.coefficient, kernel.var, self.levels[s][1])
     }
 
     /// β̃ of q(x_s | x_t, x₀) as the inverse of summed precisions; 0 at s = 0.
@@ -384,76 +384,4 @@ pub fn is_reverse_sde_step(mean: impl Fn(&Schedule, f64, f64) -> f64, x: f64, sc
     let tol = Tol::abs(0.1, "ledger: 2 ± 0.1");
     trial.close("order of the residual", -super::variance::slope(&logs), 2.0, tol, place)?;
     Ok(trial.evidence())
-}
-
-/// Draws of one step at x_t with a network that answers `out` have the mean and variance of Algorithm 2, t = 2.
-///
-/// Statistics: 5 standard errors of each of two moments, so a right sampler fails once in 9·10⁵ seeds; a mean off by
-/// 10 standard errors, `10 σ/√n`, or a variance off by `10 σ² √(2/n)`, is missed as rarely. The latter is asserted
-/// to be under half of σ², so that β̃ for β or a std for a variance shows. Ledger S3.64.
-///
-/// # Errors
-/// The mismatch found.
-pub fn draws_follow_algorithm_2(draws: &[f64], journey: &Journey, xt: f64, out: f64) -> Outcome {
-    let (root, beta, _) = journey.kernel(1, 2);
-    let mean = (xt - beta / journey.levels[2][1].sqrt() * out) / root;
-    let n = draws.len() as f64;
-    let got_mean = draws.iter().sum::<f64>() / n;
-    let got_var = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-    let mut trial = Trial::new();
-    let place = || format!("{n} draws at t = 2");
-    let smallest = 10.0 * (2.0 / n).sqrt();
-    trial.at_most("smallest detectable change of the variance", smallest, 0.5, Tol::exact(), place)?;
-    trial.close("mean", got_mean, mean, Tol::abs(5.0 * (beta / n).sqrt(), "5 standard errors"), place)?;
-    trial.close("variance", got_var, beta, Tol::rel(5.0 * (2.0 / n).sqrt(), "5 standard errors"), place)?;
-    Ok(trial.evidence())
-}
-
-/// Every sample of a sampler run on finitely many points ends in one of them.
-///
-/// `samples` are what the sampler returned with the optimal denoiser of `points`. Ledger S3.79, S3.78.
-///
-/// # Errors
-/// The mismatch found.
-pub fn lands_on_points(samples: &[f64], points: &[f64], tol: Tol) -> Outcome {
-    let mut trial = Trial::new();
-    for (k, sample) in samples.iter().enumerate() {
-        let nearest = points.iter().copied().min_by(|a, b| (a - sample).abs().total_cmp(&(b - sample).abs()));
-        trial.close("sample", *sample, nearest.unwrap_or(f64::NAN), tol, || format!("sample {k}"))?;
-    }
-    let reached = points.iter().filter(|p| samples.iter().any(|s| (*s - *p).abs() < 0.1)).count();
-    trial.close("points reached", reached as f64, points.len() as f64, Tol::exact(), || "all samples".into())?;
-    Ok(trial.evidence())
-}
-
-/// The optimal network for finitely many equally likely points at one time, level by recursion on the βs.
-#[derive(Clone, Debug)]
-pub struct FiniteData<'a> {
-    points: &'a [f64],
-    signal: f64,
-    noise: f64,
-}
-
-impl<'a> FiniteData<'a> {
-    /// At time t of a schedule.
-    #[must_use]
-    pub fn new(schedule: &Schedule, t: Timestep, points: &'a [f64]) -> Self {
-        let betas = &schedule.betas().as_slice()[..t.get()];
-        let (signal, noise) = betas
-            .iter()
-            .fold((1.0, 0.0), |(signal, noise): (f64, f64), b| (signal * (1.0 - b).sqrt(), (1.0 - b) * noise + b));
-        Self { points, signal, noise }
-    }
-
-    /// E[ε | x_t]: the softmax of squared distances averages the points.
-    #[must_use]
-    pub fn epsilon(&self, xt: f64) -> f64 {
-        let exponent = |x: f64| -(xt - self.signal * x).powi(2) / (2.0 * self.noise);
-        let largest = self.points.iter().copied().map(exponent).fold(f64::NEG_INFINITY, f64::max);
-        let (total, mean) = self.points.iter().fold((0.0, 0.0), |(total, mean), &x| {
-            let w = (exponent(x) - largest).exp();
-            (total + w, mean + w * x)
-        });
-        (xt - self.signal * mean / total) / self.noise.sqrt()
-    }
 }

@@ -8,6 +8,10 @@ use crate::schedule::{Level, Schedule, Timestep};
 use super::evidence::short;
 use super::{Outcome, Tol, Trial};
 
+mod columns;
+
+pub use columns::{Rounding, columns_follow_from_betas};
+
 const EPS: f64 = f64::EPSILON;
 
 /// What a schedule's table holds at one time.

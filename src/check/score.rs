@@ -133,7 +133,7 @@ pub fn tweedie_variance(f: impl Fn(Level, f64) -> f64, data: &Mixture1, at: Pair
     let want = posterior_average(data, at.channel, xt, |x0| (x0 - mean).powi(2));
     let got = f(at.level, curvature(|x| noised.log_pdf(x), xt));
     let ratio = at.channel.noise_var() / at.channel.signal().powi(2);
-    let tol = Tol::abs(1e-7 * (1.0 + ratio * at.channel.noise_var()), "second differences times (1 − ᾱ)²/ᾱ");
+    let tol = Tol::abs(3e-8 * (1.0 + ratio * at.channel.noise_var()), "second differences times (1 − ᾱ)²/ᾱ");
     let mut trial = Trial::new();
     let place = || format!("noise variance {:.4}, xt = {xt:.4}", at.channel.noise_var());
     trial.close("Var[x0 | xt]", got, want, tol, place)?;
@@ -209,7 +209,7 @@ pub fn denoising_is_explicit(f: impl Fn(Level, f64) -> f64, data: &Mixture1, at:
             data.expect(|x0| normal.expect(|eps| (model(a * x0 + sigma * eps) - f(at.level, eps)).powi(2)));
         let explicit = noised.expect(|x| (model(x) - slope(|x| noised.log_pdf(x), x)).powi(2));
         let want = explicit + 1.0 / at.channel.noise_var() - fisher;
-        let tol = Tol::new(1e-12, 1e-12, "differences inside averages");
+        let tol = Tol::new(1e-13, 1e-13, "differences inside averages: 500 roundings");
         let place = || format!("model {k}, noise variance {:.4}", at.channel.noise_var());
         trial.close("denoising divergence", denoising, want, tol, place)?;
     }
@@ -231,7 +231,7 @@ pub fn implicit_is_explicit(f: impl Fn(f64, f64) -> f64, data: &Mixture1) -> Out
     for (k, model) in models.iter().enumerate() {
         let implicit = data.expect(|x| f(model(x), slope(model, x)));
         let want = data.expect(|x| (model(x) - score(x)).powi(2) - score(x).powi(2));
-        let tol = Tol::new(1e-12, 1e-12, "differences inside averages");
+        let tol = Tol::new(1e-12, 1e-12, "differences inside averages, twice");
         trial.close("implicit divergence", implicit, want, tol, || format!("model {k}"))?;
     }
     Ok(trial.evidence())
@@ -348,12 +348,16 @@ pub fn continuity(f: impl Fn(f64, f64, f64) -> f64, data: &Mixture1, t: f64, x: 
     let flux = |x: f64| now.pdf(x) * f(1.0, x, slope(|x| now.log_pdf(x), x));
     let (rise, outflow) = (slope(|t| at(t).pdf(x), t), slope(flux, x));
     let mut trial = Trial::new();
-    let tol = Tol::abs(1e-9, "nested extrapolated differences");
+    let tol = Tol::abs(3e-11, "nested extrapolated differences: 500 roundings over h");
     trial.close("dp/dt", rise, -outflow, tol, || format!("t = {t}, x = {x:.4}"))?;
     let diffusion = 0.5 * slope(|x| x * now.pdf(x), x) + 0.5 * curvature(|x| now.pdf(x), x);
-    trial.close("Fokker-Planck", -outflow, diffusion, Tol::abs(1e-9, "nested extrapolated differences"), || {
-        format!("t = {t}, x = {x:.4}")
-    })?;
+    trial.close(
+        "Fokker-Planck",
+        -outflow,
+        diffusion,
+        Tol::abs(3e-11, "nested extrapolated differences: 500 roundings over h"),
+        || format!("t = {t}, x = {x:.4}"),
+    )?;
     Ok(trial.evidence())
 }
 

@@ -7,6 +7,7 @@ use crate::prediction::Prediction;
 use crate::schedule::{Level, Schedule, Timestep};
 use crate::training::{LinearOptimum, LinearTable, TimeDistribution};
 
+use super::witness::simulate::forward_marginals;
 use super::{Mismatch, Outcome, Tol, Trial};
 
 fn given<T>(what: &str, value: Result<T>) -> std::result::Result<T, Mismatch> {
@@ -29,11 +30,8 @@ fn expect(data: Moments, f: impl Fn(f64, f64) -> f64) -> f64 {
 
 /// Factor of x₀ and standard deviation of the noise at each time, from the βs.
 fn moments(schedule: &Schedule) -> Vec<(f64, f64)> {
-    let advance = |state: &mut (f64, f64), b: &f64| {
-        *state = (state.0 * f64::sqrt(1.0 - b), (1.0 - b) * state.1 + b);
-        Some((state.0, state.1.sqrt()))
-    };
-    schedule.betas().as_slice().iter().scan((1.0, 0.0), advance).collect()
+    let all = forward_marginals(schedule.betas().as_slice());
+    all[1..].iter().map(|at| (at.coefficient, at.var.sqrt())).collect()
 }
 
 /// The gradient at one draw is the slope of the squared error in every parameter, and zero for all other times.

@@ -5,6 +5,7 @@ use std::f64::consts::PI;
 use crate::schedule::{Level, Schedule, Timestep};
 use crate::trajectory::{StepCosts, Trajectory};
 
+use super::witness::simulate::Marginal;
 use super::{Mismatch, Outcome, Tol, Trial};
 
 /// The cheapest path of K steps equals the minimum over all subsets of times, for every K.
@@ -41,6 +42,29 @@ pub fn equals_brute_force(
     Ok(trial.evidence())
 }
 // ANCHOR_END: equals_brute_force
+
+/// The cost of a path is the sum of its steps', the one to the data included.
+///
+/// Method: the sum itself over all 2^{T−1} subsets of times; T at most 12. Ledger S1.70, B14.
+///
+/// # Errors
+/// The mismatch found.
+pub fn path_costs_are_sums(
+    along: impl Fn(&StepCosts, &[Timestep]) -> crate::Result<f64>,
+    costs: &StepCosts,
+) -> Outcome {
+    let steps = costs.steps().min(12);
+    let mut trial = Trial::new();
+    for mask in 0u32..1 << (steps - 1) {
+        let kept = || (1..steps).filter(|t| mask >> (t - 1) & 1 == 1);
+        let times: Vec<Timestep> = kept().chain([costs.steps()]).rev().map(Timestep::new).collect();
+        let got = along(costs, &times).map_err(|_| missing("the cost of a path", times.len()))?;
+        let want = path_cost(costs, kept());
+        let tol = Tol::new(1e-14, 1e-14, "12 summands in another order");
+        trial.close("cost of a path", got, want, tol, || format!("times {times:?}"))?;
+    }
+    Ok(trial.evidence())
+}
 
 fn path_cost(costs: &StepCosts, increasing: impl Iterator<Item = usize>) -> f64 {
     let mut s = 0;
@@ -137,7 +161,7 @@ pub fn gain_is_difference_of_paths(
     Ok(trial.evidence())
 }
 
-/// Factor and variance of the forward kernel over some βs: m ← √(1 − β) m, V ← (1 − β) V + β.
 fn levels(betas: &[f64]) -> (f64, f64) {
-    betas.iter().fold((1.0, 0.0), |(m, v): (f64, f64), b| (m * (1.0 - b).sqrt(), (1.0 - b) * v + b))
+    let Marginal { coefficient, var } = Marginal::through(betas);
+    (coefficient, var)
 }

@@ -9,9 +9,11 @@ use crate::schedule::Schedule;
 
 mod ddim;
 mod solver;
+mod times;
 
 pub use ddim::*;
 pub use solver::*;
+pub use times::*;
 
 /// Errata of the source documents that belong here: none.
 pub const ERRATA: &[Erratum] = &[];

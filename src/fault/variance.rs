@@ -228,6 +228,22 @@ pub fn upper_bound_of_half_variance(step: &Transition) -> Result<Bounds> {
     Ok(Bounds { high: gaussian_variance(step, 0.5)?, ..bounds(step, Spread::Variance(1.0))? })
 }
 
+/// The whole interval.
+pub const RANGE_FOR_HALF_RANGE: Fault = Fault {
+    name: "range_for_half_range",
+    sentence: "data in an interval of length r are given the variance r² where (r/2)² is the largest there can be",
+    origin: Origin::Slip,
+};
+
+/// [`RANGE_FOR_HALF_RANGE`].
+///
+/// # Errors
+/// As the formula it imitates.
+pub fn range_for_half_range(step: &Transition, spread: Spread) -> Result<Bounds> {
+    let twice = if let Spread::Range(r) = spread { Spread::Range(2.0 * r) } else { spread };
+    bounds(step, twice)
+}
+
 /// e^{h} for e^{2h}.
 pub const ENTROPY_POWER_WITHOUT_TWO: Fault =
     Fault { name: "entropy_power_without_two", sentence: "e^h/2πe stands for e^{2h}/2πe", origin: Origin::Slip };

@@ -2,6 +2,8 @@
 
 use std::f64::consts::LN_2;
 
+mod table;
+
 use super::{Claim, Method, Row};
 use crate::check::schedule::{self as check, Entry, log_alpha_bar_by_euler_maclaurin, prior_kl_by_quadrature};
 use crate::check::{Evidence, Outcome, Run, Tol, log_uniform, uniform};
@@ -14,6 +16,7 @@ const CHAPTER: &str = "schedule";
 pub(super) fn claims() -> Vec<Claim> {
     vec![
         levels(),
+        table::table(),
         level_of_log_snr(),
         digits(),
         interpolation(),

@@ -8,13 +8,16 @@ use crate::check::prediction::{Point, sweep};
 use crate::check::training::{
     descent, draws, gradient_is_slope, least_variance, mean_floors, optimum, shared_optimum, unbiased,
 };
+use crate::check::witness::quadrature::expect_normal;
 use crate::check::{Outcome, Run, Tol, log_uniform, uniform};
 use crate::error::Result;
+use crate::exact::{Mixture1, Noising};
 use crate::fault::training as fault;
 use crate::posterior::Moments;
 use crate::prediction::Prediction;
 use crate::schedule::{Betas, Level, Schedule, Timestep};
 use crate::training::{LinearOptimum, LinearTable, TimeDistribution, draw, linear_optimum, shared_slope};
+use crate::weight::loss_factor;
 
 const CHAPTER: &str = "training";
 const DATA: Moments = Moments { mean: 0.5, var: 0.25 };
@@ -164,6 +167,16 @@ fn optimum_claim() -> Claim {
         let unit = Moments { mean: 0.0, var: 1.0 };
         let got = linear_optimum(Schedule::ddpm().level(Timestep::new(500)), unit).floor;
         Row { got, want: 0.078_587_242_881_8, tol: Tol::printed(13) }
+    })
+    .row("S2.36", || {
+        // The floor on a mixture: SNR times the least error in x₀, against E(ε − E[ε | x_t])² over x₀ and ε.
+        let (level, data) = (Schedule::ddpm().level(Timestep::new(300)), Mixture1::reference());
+        let channel = Noising::from_betas(&Schedule::ddpm().betas().as_slice()[..300]).unwrap_or(Noising::NONE);
+        let (a, sigma) = (channel.signal(), channel.noise_std());
+        let error = |x0: f64, eps: f64| (eps - data.eps_hat(channel, a * x0 + sigma * eps)).powi(2);
+        let want = data.expect(|x0| expect_normal(120, 0.0, 1.0, |eps| error(x0, eps)).unwrap_or(f64::NAN));
+        let factor = loss_factor(Prediction::X0, Prediction::Epsilon, level).unwrap_or(f64::NAN);
+        Row { got: factor * data.mmse(channel), want, tol: Tol::abs(1e-12, "quadratures of smooth functions") }
     })
     .row("B23", || {
         let schedule = Schedule::ddpm();

@@ -20,7 +20,10 @@ fn dynamic_programming() -> Claim {
         CHAPTER,
         "dynamic programming finds the cheapest path of exactly K steps, for every K",
         Method::Enumeration("all subsets of the times, T = 12"),
-        |run| searched(run, StepCosts::best),
+        |run| {
+            Ok(searched(run, StepCosts::best)?
+                .and(check::path_costs_are_sums(StepCosts::along, &diffusion_costs(mismatched))?))
+        },
     )
     .row("S1.70", || {
         let costs =

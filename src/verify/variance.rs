@@ -24,7 +24,7 @@ fn of_gaussian_data() -> Claim {
         CHAPTER,
         "for Gaussian data the reverse variance is the Schur complement of (x_{t−1}, x_t): β̃ for a point, β for N(0, 1)",
         Method::OtherPremises("recursion on the βs, Schur complement"),
-        |run| gaussian_data(run, gaussian_variance),
+        |run| Ok(gaussian_data(run, gaussian_variance)?.and(spreads(run, bounds)?)),
     )
     .row("S2.25", || Row {
         got: gaussian_variance(&ddpm_step(2), 0.0).unwrap_or(f64::NAN),
@@ -57,6 +57,7 @@ fn of_gaussian_data() -> Claim {
         gaussian_data(run, fault::reverse_variance_always_beta_tilde)
     })
     .fault(fault::PRIOR_FOR_POSTERIOR_VARIANCE, |run| gaussian_data(run, fault::prior_for_posterior_variance))
+    .fault(fault::RANGE_FOR_HALF_RANGE, |run| spreads(run, fault::range_for_half_range))
     .fault(fault::BOUNDS_SWAPPED, |run| attained(run, fault::bounds_swapped))
     .fault(fault::UPPER_BOUND_OF_HALF_VARIANCE, |run| attained(run, fault::upper_bound_of_half_variance))
 }
@@ -284,6 +285,16 @@ fn attained(run: &Run, f: impl Fn(&Transition) -> Result<Bounds>) -> Outcome {
     run.over_schedules(|schedule| {
         schedule.timesteps().step_by(1 + schedule.len() / 50).try_fold(Evidence::none(), |all, t| {
             Ok(all.and(check::bounds_are_attained(&f, &Point::new(schedule, t))?))
+        })
+    })
+}
+
+fn spreads(run: &Run, f: fn(&Transition, Spread) -> Result<Bounds>) -> Outcome {
+    let spreads: Vec<f64> = run.points::<1>().map(|[u]| log_uniform(u, 1e-2, 1e2)).collect();
+    run.over_schedules(|schedule| {
+        let points = schedule.timesteps().zip(spreads.iter().cycle());
+        points.step_by(1 + schedule.len() / 50).try_fold(Evidence::none(), |all, (t, &spread)| {
+            Ok(all.and(check::upper_bounds_know_the_spread(f, &Point::new(schedule, t), spread)?))
         })
     })
 }

@@ -13,6 +13,7 @@ mod guidance;
 mod plan_form;
 mod posterior;
 mod prediction;
+mod refusals;
 mod sampler;
 mod schedule;
 mod score;

@@ -8,6 +8,7 @@ use crate::posterior::Moments;
 use crate::schedule::{Level, Schedule, Timestep, Transition};
 
 use super::evidence::{law, list, short};
+use super::witness::simulate::Marginal;
 use super::{Mismatch, Outcome, Tol, Trial};
 pub use world::World;
 
@@ -311,7 +312,7 @@ pub fn prior_slope(f: impl Fn(Level, f64) -> f64, log_snr: f64, x0: f64) -> Outc
     };
     let central = |h: f64| (kl(log_snr + h) - kl(log_snr - h)) / (2.0 * h);
     let want = (4.0 * central(0.5e-2) - central(1e-2)) / 3.0;
-    let tol = Tol::abs(2e-9 * (1.0 + x0 * x0), "fourth-order difference at h = 0.01, f64 rounding over h");
+    let tol = Tol::abs(5e-11 * (1.0 + x0 * x0), "h⁴/30 of a fifth derivative below 0.1, 16 roundings over h");
     let mut trial = Trial::new();
     let level = Level::from_log_snr(log_snr).expect("a number");
     trial.close("slope of the prior term", f(level, x0), want, tol, || {
@@ -329,11 +330,12 @@ pub fn prior_slope(f: impl Fn(Level, f64) -> f64, log_snr: f64, x0: f64) -> Outc
 /// # Errors
 /// The mismatch found.
 pub fn bound_from_losses(f: impl Fn(&Transition, f64, f64) -> Result<f64>, world: &World) -> Outcome {
-    let (mut m, mut v) = (1.0, 0.0);
+    let mut at = Marginal::START;
     let mut world = world.clone();
     let mut losses = Vec::new();
     for (kernel, &beta) in world.reverse.iter_mut().zip(world.schedule.betas().as_slice()) {
-        (m, v) = (m * f64::sqrt(1.0 - beta), (1.0 - beta) * v + beta);
+        at = at.then(beta);
+        let Marginal { coefficient: m, var: v } = at;
         let (a, b) = (kernel.slope, kernel.offset);
         let (root, factor) = ((1.0 - beta).sqrt(), beta / v.sqrt());
         *kernel = AffineKernel { slope: (1.0 - factor * a) / root, offset: -factor * b / root, var: kernel.var };

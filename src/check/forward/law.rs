@@ -2,6 +2,7 @@
 
 use super::{channel, normal, trapezoid};
 use crate::check::evidence::short;
+use crate::check::witness::simulate::Marginal;
 use crate::check::{Outcome, Tol, Trial};
 use crate::forward::Kernel;
 use crate::posterior::Moments;
@@ -99,11 +100,7 @@ pub fn chain_draws(
     x0: &[f64],
     noises: &[f64],
 ) -> Outcome {
-    let (mut scale, mut var) = (1.0, 0.0);
-    for &beta in schedule.betas().as_slice() {
-        scale *= f64::sqrt(1.0 - beta);
-        var = (1.0 - beta) * var + beta;
-    }
+    let Marginal { coefficient: scale, var } = Marginal::through(schedule.betas().as_slice());
     let draws: Vec<f64> = x0
         .iter()
         .zip(noises.chunks_exact(schedule.len()))

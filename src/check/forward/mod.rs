@@ -5,6 +5,7 @@ mod law;
 mod path;
 
 use super::evidence::short;
+use super::witness::quadrature;
 use crate::forward::Kernel;
 
 pub use kernel::{Step, composition, marginal, push, step_law, unit_variance};
@@ -24,9 +25,7 @@ fn channel(kernel: Kernel) -> String {
 /// The trapezoidal rule; exact to rounding for integrands that are smooth and vanish at both ends, as soon as the
 /// spacing is below half the width of their narrowest feature.
 fn trapezoid(f: impl Fn(f64) -> f64, low: f64, high: f64, spacing: f64) -> f64 {
-    let cells = ((high - low) / spacing).ceil().max(1.0);
-    let width = (high - low) / cells;
-    (0..=cells as usize).map(|k| f((high - low).mul_add(k as f64 / cells, low))).sum::<f64>() * width
+    quadrature::trapezoid(f, low, high, ((high - low) / spacing).ceil().max(1.0) as u32)
 }
 
 /// The density of N(mean, var) at y.

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::posterior::{Collection, LogVarianceClip, Moments, Quadratic};
 use crate::schedule::{Schedule, Timestep, Transition};
 
+use super::witness::simulate::Marginal;
 use super::{Mismatch, Outcome, Tol, Trial};
 
 #[cfg(feature = "verify")]
@@ -46,7 +47,7 @@ impl Point {
     #[must_use]
     pub fn far(schedule: &Schedule, s: Timestep, t: Timestep, x0: f64, xt: f64) -> Self {
         let (before, between) = schedule.betas().as_slice()[..t.get()].split_at(s.get());
-        let beta = between.iter().fold(0.0, |v, b| (1.0 - b) * v + b);
+        let beta = Marginal::through(between).var;
         let betas = before.iter().copied().chain([beta]).collect();
         Self { betas, steps: t.get(), transition: schedule.transition(s, t), x0, xt }
     }
@@ -100,7 +101,8 @@ impl Point {
 
     /// Factor and variance after so many steps of x ← √(1 − β) x + √β ε.
     pub(crate) fn forward(&self, steps: usize) -> (f64, f64) {
-        self.betas[..steps].iter().fold((1.0, 0.0), |(m, v), b| (m * (1.0 - b).sqrt(), (1.0 - b) * v + b))
+        let Marginal { coefficient, var } = Marginal::through(&self.betas[..steps]);
+        (coefficient, var)
     }
 
     pub(crate) fn place(&self) -> String {
@@ -293,6 +295,7 @@ pub fn quadratic_interpolates(
     trial.close("square", got.square, square, tol, place)?;
     trial.close("linear", got.linear, linear, tol, place)?;
     trial.close("constant", got.constant, constant, tol, place)?;
+    trial.close("exponent at −0.7", got.at(-0.7), exponent(at, -0.7), tol, place)?;
     let want = precision_addition(beta, Moments { mean: m * x0, var: v }, *xt);
     let completed = got.completed();
     let rounding = rounding + lost * want.var;

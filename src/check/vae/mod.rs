@@ -138,12 +138,12 @@ pub fn gradient_is_the_derivative(
             bound(&mean, std)
         };
         let want = (moved(step) - moved(-step)) / (2.0 * step);
-        let tol = Tol::abs(1e-12 * size / step, "rounding of the bound over the step");
+        let tol = Tol::abs(5e-14 * size / step, "200 roundings of the bound over the step");
         trial.close("derivative in the mean", got.mean[i], want, tol, place)?;
     }
     let scaled = |by: f64| bound(&mean.to_owned(), std * by.exp());
     let want = (8.0 * (scaled(step) - scaled(-step)) - (scaled(2.0 * step) - scaled(-2.0 * step))) / (12.0 * step);
-    let tol = Tol::abs(1e-12 * size / step + 40.0 * size * step.powi(4), "rounding over the step, fifth derivative");
+    let tol = Tol::abs(5e-14 * size / step + 2.0 * size * step.powi(4), "200 roundings, h⁴/30 of a fifth derivative");
     trial.close("derivative in ln std", got.log_std, want, tol, place)?;
     Ok(trial.evidence())
 }

@@ -19,16 +19,30 @@ pub struct Marginal {
     pub var: f64,
 }
 
+impl Marginal {
+    /// t = 0: x_0 itself.
+    pub const START: Self = Self { coefficient: 1.0, var: 0.0 };
+
+    /// One step `√(1 − β) x + √β ε` further.
+    #[must_use]
+    pub fn then(self, beta: f64) -> Self {
+        Self { coefficient: (1.0 - beta).sqrt() * self.coefficient, var: (1.0 - beta).mul_add(self.var, beta) }
+    }
+
+    /// After all of the βs: q(x_t | x_s) for those from s + 1 to t. Both relative errors are at most 2 ε a step.
+    #[must_use]
+    pub fn through(betas: &[f64]) -> Self {
+        betas.iter().fold(Self::START, |from, &beta| from.then(beta))
+    }
+}
+
 /// q(x_t | x_0) for t = 0 … T by running `x_t = √(1 − β_t) x_{t−1} + √β_t ε_t`.
 ///
 /// The coefficient is multiplied and the variance is scaled and increased at every step; both relative errors grow by
 /// at most 2 ε a step.
 #[must_use]
 pub fn forward_marginals(betas: &[f64]) -> Vec<Marginal> {
-    recurse(Marginal { coefficient: 1.0, var: 0.0 }, betas, |from, _, beta| Marginal {
-        coefficient: (1.0 - beta).sqrt() * from.coefficient,
-        var: (1.0 - beta).mul_add(from.var, beta),
-    })
+    recurse(Marginal::START, betas, |from, _, beta| from.then(beta))
 }
 
 /// q(x_t | x_0) for t = 0 … T through logarithms: `√ᾱ = exp(½ Σ ln(1 − β))`, `1 − ᾱ = −expm1(Σ ln(1 − β))`.

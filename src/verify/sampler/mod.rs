@@ -1,19 +1,20 @@
 //! The claims of the chapter `sampler`, bound to this crate.
 
-use ndarray::Array2;
+mod executed;
+mod solver;
+mod times;
 
 use super::{Claim, Method, Row};
-use crate::check::sampler::{self as check, Added, Journey, Mesh};
-use crate::check::{Evidence, Outcome, Run, Tol, Trial, log_uniform, uniform};
+use crate::check::sampler::{self as check, Added, Journey};
+use crate::check::{Evidence, Outcome, Run, Tol, log_uniform, uniform};
 use crate::error::Result;
 use crate::fault::sampler as fault;
 use crate::plan::{
-    Ancestral, Clip, ClippedEpsilon, Ddim, DpmSolver, Grid, Heun, Noise, Order, Plan, Prediction, ReverseVariance,
-    Route, Spacing, Step,
+    Ancestral, Clip, ClippedEpsilon, Ddim, DpmSolver, Grid, Noise, Order, Plan, Prediction, ReverseVariance, Route,
+    Spacing, Step,
 };
 use crate::posterior::Moments;
-use crate::sample::{Executor, from_fn};
-use crate::schedule::{Betas, Schedule, Timestep};
+use crate::schedule::{Betas, Schedule};
 use crate::variance::gaussian_variance;
 
 const CHAPTER: &str = "sampler";
@@ -25,11 +26,12 @@ pub(super) fn claims() -> Vec<Claim> {
         marginals(),
         ddim_family(),
         ddim_law(),
-        orders(),
-        reverse_sde(),
-        draws(),
-        finite_data(),
-        evaluations(),
+        solver::orders(),
+        solver::reverse_sde(),
+        executed::draws(),
+        executed::finite_data(),
+        executed::evaluations(),
+        times::times_and_levels(),
     ]
 }
 
@@ -70,7 +72,8 @@ fn ancestral_law() -> Claim {
         Method::OtherPremises("recursion on the βs, regression under the joint Gaussian"),
         |run| {
             let large = laws(run, |_, route| ancestral(route, Added::Beta), Added::Beta)?;
-            Ok(large.and(laws(run, |_, route| ancestral(route, Added::BetaTilde), Added::BetaTilde)?))
+            let small = laws(run, |_, route| ancestral(route, Added::BetaTilde), Added::BetaTilde)?;
+            Ok(large.and(small).and(options(run)?))
         },
     )
     .row("S3.76", || {
@@ -180,7 +183,9 @@ fn ddim_law() -> Claim {
         Method::OtherPremises("regression of √ᾱ_s x₀ + σ_s ε on x_t, recursion on the βs"),
         |run| {
             Prediction::ALL.into_iter().try_fold(Evidence::none(), |all, prediction| {
-                Ok(all.and(gains(run, prediction, |_, route| ddim(route, prediction, 0.0))?))
+                let all = all.and(gains(run, prediction, |_, route| ddim(route, prediction, 0.0))?);
+                let all = all.and(gains(run, prediction, |_, route| check::unclipped(clipped(route, prediction)))?);
+                Ok(all.and(gains(run, prediction, |schedule, route| first_order(schedule, route, prediction))?))
             })
         },
     )
@@ -195,123 +200,8 @@ fn ddim_law() -> Claim {
     .fault(fault::NETWORK_TOLD_T, |run| gains(run, Prediction::Epsilon, fault::network_told_t_in_ddim))
 }
 
-fn orders() -> Claim {
-    Claim::new(
-        "solvers_converge_with_their_order",
-        CHAPTER,
-        "DDIM, Heun, DPM-Solver-2, -3 and ++2M converge to the exact flow with orders 1, 2, 2, 3, 2",
-        Method::Numerical("closed-form flow map, signed order over five halvings"),
-        |_| {
-            let all = order(|grid| solver(Order::First, grid), 1.0)?.and(order(heun, 2.0)?);
-            let all = all.and(order(|grid| solver(Order::Second, grid), 2.0)?);
-            let all = all.and(order(|grid| solver(Order::Third, grid), 3.0)?);
-            let all = all.and(order(|grid| solver(Order::SecondMultistep, grid), 2.0)?);
-            Ok(all.and(middle(multistep)?))
-        },
-    )
-    .row("B10", || order_row(|grid| solver(Order::First, grid), 0.997))
-    .row("B10", || order_row(heun, 2.007))
-    .row("B10", || order_row(|grid| solver(Order::Second, grid), 2.005))
-    .row("B10", || order_row(|grid| solver(Order::Third, grid), 3.023))
-    .fault(fault::LOG_SNR_FOR_HALF, |_| order(fault::log_snr_for_half, 1.0))
-    .fault(fault::MIDPOINT_SLOPE_NOT_USED, |_| order(fault::midpoint_slope_not_used, 2.0))
-    .fault(fault::DIVIDED_DIFFERENCE_NOT_SCALED, |_| order(fault::divided_difference_not_scaled, 3.0))
-    .fault(fault::CORRECTOR_ALONE, |_| order(fault::corrector_alone, 2.0))
-    .fault(fault::INPUT_NOT_SCALED, |_| order(fault::input_not_scaled, 2.0))
-    .fault(fault::STEP_RATIO_INVERTED, |_| middle(fault::step_ratio_inverted))
-}
-
-fn reverse_sde() -> Claim {
-    Claim::new(
-        "ancestral_mean_is_a_reverse_sde_step",
-        CHAPTER,
-        "the ancestral mean is x + ½βx + βs + O(β²); Langevin dynamics has half the drift along the score",
-        Method::Numerical("signed order over five halvings of β"),
-        |run| sde(run, ancestral_mean),
-    )
-    .row("S3.66", || {
-        let beta = 1e-3;
-        let schedule = Schedule::new(Betas::new(vec![0.5, beta]).expect("constants inside the valid range"));
-        Row {
-            got: (ancestral_mean(&schedule, 0.8, -0.6) - 0.8) / beta,
-            want: 0.5 * 0.8 - 0.6,
-            tol: Tol::abs(2.0 * beta, "the next order in β"),
-        }
-    })
-    .fault(fault::LANGEVIN_DRIFT, |run| sde(run, fault::langevin_drift))
-    .fault(fault::NO_GROWTH_OF_X, |run| sde(run, fault::no_growth_of_x))
-    .fault(fault::SCORE_SUBTRACTED, |run| sde(run, fault::score_subtracted))
-}
-
-fn draws() -> Claim {
-    Claim::new(
-        "executor_draws_follow_algorithm_2",
-        CHAPTER,
-        "20 000 executed steps at t = 2 have the mean and variance of Algorithm 2",
-        Method::Statistics("5 standard errors; misses a variance off by 10 % or a mean off by 0.07 σ"),
-        |run| drawn(run, |_, route| ancestral(route, Added::Beta)),
-    )
-    .row("S3.64", || {
-        let draws = draw_step(&Run::default(), ancestral(&Route::every(&Schedule::ddpm()), Added::Beta), 20_000);
-        let n = draws.len() as f64;
-        let (beta, noise): (f64, f64) =
-            (1.199_199_199_199_199_2e-4, 1.0 - (1.0 - 1e-4) * (1.0 - 1.199_199_199_199_199_2e-4));
-        Row {
-            got: draws.iter().sum::<f64>() / n,
-            want: (XT - beta / noise.sqrt() * OUT) / (1.0 - beta).sqrt(),
-            tol: Tol::abs(5.0 * (beta / n).sqrt(), "5 standard errors"),
-        }
-    })
-    .fault(fault::SMALL_VARIANCE_FOR_LARGE, |run| drawn(run, fault::small_variance_for_large))
-    .fault(fault::VARIANCE_FOR_STD, |run| drawn(run, fault::variance_for_std_in_noise))
-    .fault(fault::NOISE_ADDED_NOT_REMOVED, |run| drawn(run, fault::noise_added_not_removed))
-}
-
-fn finite_data() -> Claim {
-    Claim::new(
-        "samples_of_finite_data_land_on_points",
-        CHAPTER,
-        "executed with the softmax denoiser of three points, every sample ends in one of them and all are reached",
-        Method::Enumeration("the points themselves"),
-        |run| landed(run, |_, route| ancestral(route, Added::BetaTilde)),
-    )
-    .row("S3.79", || {
-        let samples = land(&Run::default(), ancestral(&Route::every(&Schedule::ddpm()), Added::Beta), 1);
-        let nearest = |x: f64| {
-            POINTS.into_iter().fold(9.0, |best: f64, p| if (p - x).abs() < (best - x).abs() { p } else { best })
-        };
-        Row { got: samples[0], want: nearest(samples[0]), tol: Tol::abs(1e-6, "ledger") }
-    })
-    .fault(fault::NOISE_IN_LAST_STEP, |run| landed(run, fault::noise_in_last_step))
-    .fault(fault::LAST_STEP_LEFT_OUT, |run| landed(run, fault::last_step_left_out))
-    .fault(fault::NOISE_ADDED_NOT_REMOVED, |run| landed(run, fault::noise_added_not_removed))
-}
-
-fn evaluations() -> Claim {
-    Claim::new(
-        "sampling_costs_one_evaluation_a_step",
-        CHAPTER,
-        "the executor evaluates the network once per visited time: T times for the whole chain, S for a short list",
-        Method::Enumeration("a counter in the network"),
-        |run| counted(run, |_, route| ancestral(route, Added::Beta)),
-    )
-    .row("S1.85", || Row {
-        got: count(ancestral(&Route::every(&Schedule::ddpm()), Added::Beta)),
-        want: 1000.0,
-        tol: Tol::exact(),
-    })
-    .fault(fault::FIRST_STEP_LEFT_OUT, |run| counted(run, fault::first_step_left_out))
-    .fault(fault::LAST_STEP_LEFT_OUT, |run| counted(run, fault::last_step_left_out))
-    .fault(fault::EVALUATED_TWICE, |run| counted(run, fault::evaluated_twice))
-}
-
 const UNIT: Moments = Moments { mean: 0.0, var: 1.0 };
 const HALF: Moments = Moments { mean: 0.5, var: 0.25 };
-const POINTS: [f64; 3] = [-1.0, 0.5, 2.0];
-/// Where single steps are drawn: x_t and the network's answer.
-const XT: f64 = 0.7;
-const OUT: f64 = 0.3;
-
 type Build = fn(&Schedule, &Route) -> Result<Plan>;
 
 fn toy() -> Schedule {
@@ -339,12 +229,17 @@ fn ddim(route: &Route, prediction: Prediction, eta: f64) -> Result<Plan> {
     Ddim { prediction, clip: Clip::None, clipped_epsilon: ClippedEpsilon::AsPredicted, eta }.plan(route)
 }
 
-fn solver(order: Order, grid: &Grid) -> Result<Plan> {
-    DpmSolver { prediction: Prediction::Epsilon, clip: Clip::None, order }.plan(grid)
+const CLIP: Clip = Clip::Range { bound: 2.0 };
+
+/// DDIM along the ε of the clipped x̂₀.
+fn clipped(route: &Route, prediction: Prediction) -> Result<Plan> {
+    Ddim { prediction, clip: CLIP, clipped_epsilon: ClippedEpsilon::FromClippedX0, eta: 0.0 }.plan(route)
 }
 
-fn heun(grid: &Grid) -> Result<Plan> {
-    Heun { prediction: Prediction::Epsilon, clip: Clip::None }.plan(grid)
+/// DPM-Solver-1, which is DDIM.
+fn first_order(schedule: &Schedule, route: &Route, prediction: Prediction) -> Result<Plan> {
+    let solver = DpmSolver { prediction, clip: Clip::None, order: Order::First };
+    solver.plan(&Grid::along(schedule, route)?)
 }
 
 /// The ancestral plan with the exact reverse variance of Gaussian data in every step, the last included.
@@ -356,15 +251,6 @@ fn with_optimal_variance(_schedule: &Schedule, route: &Route, data: Moments) -> 
     };
     let steps = plan.steps().iter().zip(route.visits()).enumerate().map(step);
     Plan::new("ancestral, optimal variance", 1.0, steps.collect::<Result<_>>()?)
-}
-
-/// The ancestral mean by way of a plan for a score network: its first step, from the last time of the schedule.
-fn ancestral_mean(schedule: &Schedule, x: f64, score: f64) -> f64 {
-    let sampler = Ancestral { prediction: Prediction::Score, clip: Clip::None, variance: ReverseVariance::Beta };
-    let Ok(plan) = sampler.plan(&Route::every(schedule)) else { return f64::NAN };
-    let step = &plan.steps()[0];
-    let x0 = step.x0_from_x * x + step.x0_from_out * score;
-    step.x * x + step.x0 * x0 + step.out * score
 }
 
 /// The law of what a plan for an ε-network returns on Gaussian data, from N(0, 1).
@@ -401,11 +287,6 @@ fn partial_row(eta: f64, want: f64, tol: Tol) -> Row {
     Row { got, want, tol }
 }
 
-fn order_row(solver: fn(&Grid) -> Result<Plan>, want: f64) -> Row {
-    let error = |steps| check::flow_error(solver, Mesh::Uniform, steps).unwrap_or(f64::NAN).abs();
-    Row { got: (error(160) / error(320)).log2(), want, tol: Tol::printed(3) }
-}
-
 /// Whole chains, and short lists of their times.
 fn over_journeys(run: &Run, mut claim: impl FnMut(&Journey, Moments) -> Outcome) -> Outcome {
     let shapes: Vec<[f64; 3]> = run.points().collect();
@@ -430,6 +311,24 @@ fn laws(run: &Run, build: Build, added: Added) -> Outcome {
     over_journeys(run, |journey, data| check::ancestral_law(build, journey, Prediction::Epsilon, added, data))
 }
 
+/// Samplers that clip do so at every step, and a learned variance lies between β̃ and β.
+fn options(run: &Run) -> Outcome {
+    let sampler = |clip, variance| Ancestral { prediction: Prediction::V, clip, variance };
+    over_journeys(run, |journey, data| {
+        let (schedule, route) = (&journey.schedule, &journey.route);
+        let large = |clip| sampler(clip, ReverseVariance::Beta);
+        let solver = DpmSolver { prediction: Prediction::V, clip: CLIP, order: Order::Third };
+        let solved = Grid::along(schedule, route).and_then(|grid| solver.plan(&grid));
+        let all = check::clips_every_step(large(CLIP).plan(route), CLIP)?
+            .and(check::clips_every_step(clipped(route, Prediction::Epsilon), CLIP)?)
+            .and(check::clips_every_step(solved, CLIP)?);
+        let plain = |_: &Schedule, route: &Route| check::unclipped(large(CLIP).plan(route));
+        let all = all.and(check::ancestral_law(plain, journey, Prediction::V, Added::Beta, data)?);
+        let learned = sampler(Clip::None, ReverseVariance::LearnedRange).plan(route);
+        Ok(all.and(check::learned_variance_spans(learned, journey)?))
+    })
+}
+
 fn visits(run: &Run, build: fn(&Schedule, &Route, Moments) -> Result<Plan>) -> Outcome {
     over_journeys(run, |journey, data| {
         let build = |schedule: &Schedule, route: &Route| build(schedule, route, data);
@@ -447,82 +346,5 @@ fn family(run: &Run, build: fn(&Route, f64) -> Result<Plan>) -> Outcome {
             let build = |_: &Schedule, route: &Route| build(route, eta);
             Ok(all.and(check::keeps_marginals(build, journey, eta, data.var)?))
         })
-    })
-}
-
-fn order(solver: fn(&Grid) -> Result<Plan>, order: f64) -> Outcome {
-    Ok(check::converges(solver, Mesh::Uniform, order)?.and(check::converges(solver, Mesh::Alternating, order)?))
-}
-
-/// DPM-Solver++ 2M for an x₀-network.
-fn multistep(grid: &Grid) -> Result<Plan> {
-    DpmSolver { prediction: Prediction::X0, clip: Clip::None, order: Order::SecondMultistep }.plan(grid)
-}
-
-fn middle(solver: fn(&Grid) -> Result<Plan>) -> Outcome {
-    let uniform = check::extrapolates_to_the_middle(solver, Mesh::Uniform)?;
-    Ok(uniform.and(check::extrapolates_to_the_middle(solver, Mesh::Alternating)?))
-}
-
-fn sde(run: &Run, mean: fn(&Schedule, f64, f64) -> f64) -> Outcome {
-    let quiet = |u: f64| if u < 0.5 { uniform(u, -2.0, 0.0) } else { uniform(u, 0.0, 2.0) };
-    run.over(|[u, v]| check::is_reverse_sde_step(mean, quiet(u), 3.0 + v))
-}
-
-fn draw_step(run: &Run, plan: Result<Plan>, count: u64) -> Vec<f64> {
-    let step = plan.and_then(|plan| Plan::new("one step", 1.0, vec![plan.steps()[plan.steps().len() - 2].clone()]));
-    let Ok(step) = step else { return Vec::new() };
-    let seeds: Vec<u64> = (0..count).map(|k| run.seed.wrapping_mul(count) + k).collect();
-    let start = Array2::from_elem((seeds.len(), 1), XT);
-    let drawn = Executor::new(&step, &seeds).run(start, &mut from_fn(|x, _| x.mapv(|_: f64| OUT)));
-    drawn.map_or(Vec::new(), |all| all.into_iter().collect())
-}
-
-fn drawn(run: &Run, build: Build) -> Outcome {
-    let journey = ddpm();
-    let draws = draw_step(run, build(&journey.schedule, &journey.route), 20_000);
-    check::draws_follow_algorithm_2(&draws, &journey, XT, OUT)
-}
-
-fn land(run: &Run, plan: Result<Plan>, count: u64) -> Vec<f64> {
-    let schedule = Schedule::ddpm();
-    let seeds: Vec<u64> = (0..count).map(|k| run.seed.wrapping_mul(count) + k).collect();
-    let mut network = from_fn(|x: ndarray::ArrayView2<'_, f64>, index: f64| {
-        let t = Timestep::from_model_index(index.round() as usize);
-        let level = check::FiniteData::new(&schedule, t, &POINTS);
-        x.mapv(|x| level.epsilon(x))
-    });
-    let sampled = plan.and_then(|plan| {
-        let executor = Executor::new(&plan, &seeds);
-        executor.run(executor.initial(ndarray::Dim((seeds.len(), 1)))?, &mut network)
-    });
-    sampled.map_or(vec![f64::NAN], |all| all.into_iter().collect())
-}
-
-fn landed(run: &Run, build: Build) -> Outcome {
-    let schedule = Schedule::ddpm();
-    let samples = land(run, build(&schedule, &Route::every(&schedule)), 32);
-    check::lands_on_points(&samples, &POINTS, Tol::abs(16.0 * f64::EPSILON, "the last x̂₀ is a point to rounding"))
-}
-
-fn count(plan: Result<Plan>) -> f64 {
-    let evaluations = std::cell::Cell::new(0u32);
-    let mut network = from_fn(|x: ndarray::ArrayView2<'_, f64>, _| {
-        evaluations.set(evaluations.get() + 1);
-        x.mapv(|x| 0.5 * x)
-    });
-    let run = plan.and_then(|plan| {
-        let executor = Executor::new(&plan, &[7]);
-        executor.run(executor.initial(ndarray::Dim((1, 1)))?, &mut network)
-    });
-    if run.is_ok() { f64::from(evaluations.get()) } else { f64::NAN }
-}
-
-fn counted(run: &Run, build: Build) -> Outcome {
-    over_journeys(run, |journey, _| {
-        let mut trial = Trial::new();
-        let (got, want) = (count(build(&journey.schedule, &journey.route)), journey.route.visits().len());
-        trial.close("evaluations", got, want as f64, Tol::exact(), || format!("{want} visits"))?;
-        Ok(trial.evidence())
     })
 }

@@ -1,0 +1,89 @@
+//! The claim on a schedule's table: every column from the sums of ln(1 − β).
+
+use super::{EPS, log_alpha_bars};
+use crate::check::{Outcome, Tol, Trial};
+use crate::schedule::Schedule;
+use crate::table::Column;
+
+/// In what precision a table was computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Nothing is lost beyond the last place: what this check itself loses is allowed, 16 + 2|L| roundings.
+    Best,
+    /// Cumulative product and `1 − ᾱ` by subtraction, in f64: `8 (t + 8) ε/(1 − ᾱ)`.
+    OrdinaryF64,
+    /// The same in f32.
+    OrdinaryF32,
+}
+
+/// Every column of a table is what the posterior, the SNR and the bound's weights come to.
+///
+/// ```text
+/// L_t = Σ ln(1 − β_s)   V = −expm1(L)   1/β̃ = α/β + 1/V_{t−1}
+/// mean of q(x_{t−1} | x_t, x₀):  β̃ (√α x_t/β + √ᾱ_{t−1} x₀/V_{t−1})      weight at σ²: ½ (β/√(αV))²/σ²
+/// ```
+///
+/// `f(schedule, column)` holds time t at index t − 1. Method: logarithms added with compensation, precisions added; no
+/// cumulative product, no subtraction from 1. Ledger S0.06, S2.10, B9.
+///
+/// # Errors
+/// The mismatch found.
+pub fn columns_follow_from_betas(
+    f: impl Fn(&Schedule, Column) -> Vec<f64>,
+    schedule: &Schedule,
+    rounding: Rounding,
+) -> Outcome {
+    let betas = schedule.betas().as_slice();
+    let logs = log_alpha_bars(betas);
+    let mut trial = Trial::new();
+    for column in Column::ALL {
+        let got = f(schedule, column);
+        let length = || format!("length of {}", column.name());
+        trial.close("entries", got.len() as f64, betas.len() as f64, Tol::exact(), length)?;
+        for (t, (&got, &beta)) in (1..).zip(got.iter().zip(betas)) {
+            let noise = |t: usize| -logs[t].exp_m1();
+            let allowed = match rounding {
+                Rounding::Best => (16.0 + 2.0 * logs[t].abs().min(800.0)) * EPS,
+                Rounding::OrdinaryF64 => 8.0 * (t as f64 + 8.0) * EPS / noise((t - 1).max(1)),
+                Rounding::OrdinaryF32 => 8.0 * (t as f64 + 8.0) * f64::from(f32::EPSILON) / noise((t - 1).max(1)),
+            };
+            let tol = match column {
+                Column::LogSnr | Column::LogBetaTilde => {
+                    let scale = 1.0 + logs[t].abs().min(800.0) + noise(t).ln().abs() + beta.ln().abs();
+                    Tol::abs(allowed * scale, "roundings of two logarithms")
+                }
+                _ => Tol::rel(allowed, "roundings of sums, exp and expm1"),
+            };
+            trial
+                .close(column.name(), got, entry(column, beta, [logs[t - 1], logs[t]]), tol, || format!("t = {t}"))?;
+        }
+    }
+    Ok(trial.evidence())
+}
+
+/// One entry from β and ln ᾱ before and after.
+fn entry(column: Column, beta: f64, [before, now]: [f64; 2]) -> f64 {
+    let alpha = 1.0 - beta;
+    let (noise_before, noise) = (-before.exp_m1(), -now.exp_m1());
+    let first = noise_before <= 0.0;
+    let beta_tilde = if first { 0.0 } else { 1.0 / (alpha / beta + 1.0 / noise_before) };
+    let weight = |var: f64| 0.5 * (beta / (alpha * noise).sqrt()).powi(2) / var;
+    match column {
+        Column::Beta => beta,
+        Column::Alpha => alpha,
+        Column::SqrtAlpha => alpha.sqrt(),
+        Column::AlphaBar => now.exp(),
+        Column::OneMinusAlphaBar => noise,
+        Column::SqrtAlphaBar => (0.5 * now).exp(),
+        Column::SqrtOneMinusAlphaBar => noise.sqrt(),
+        Column::Snr => 1.0 / (-now).exp_m1(),
+        Column::LogSnr => now - noise.ln(),
+        Column::BetaTilde => beta_tilde,
+        Column::LogBetaTilde => beta_tilde.ln(),
+        Column::MeanX0 if first => 1.0,
+        Column::MeanX0 => beta_tilde * (0.5 * before).exp() / noise_before,
+        Column::MeanXt => beta_tilde * alpha.sqrt() / beta,
+        Column::LossWeightBeta => weight(beta),
+        Column::LossWeightBetaTilde => weight(beta_tilde),
+    }
+}
