@@ -24,7 +24,7 @@ pub fn log_joint_is_the_joint_density(
     x: f64,
     z: ArrayView1<'_, f64>,
 ) -> Outcome {
-    let place = || format!("{}, z = {}", place(model, x), list(&z));
+    let place = || format!("{}, z = {}", place(model, x), list(z));
     let (want, precision, kappa) = joint_log_density(model, x, z);
     let got = accepted(f(model, x, z), "log joint", &place)?;
     let reason = "an LU inverse of the joint covariance, times its condition";

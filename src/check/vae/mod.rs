@@ -125,7 +125,7 @@ pub fn gradient_is_the_derivative(
     mean: ArrayView1<'_, f64>,
     std: f64,
 ) -> Outcome {
-    let place = || format!("mean {}, std {}, {}", list(&mean), short(std), place(model, x));
+    let place = || format!("mean {}, std {}, {}", list(mean), short(std), place(model, x));
     let got = accepted(f(model, x, mean, std), "gradient", &place)?;
     let bound = |mean: &Array1<f64>, std: f64| isotropic_bound(model, x, mean.view(), std);
     let size = 1.0 + log_size(model, x) + spread_size_of(model, std * std);
@@ -375,7 +375,7 @@ fn spread_size_of(model: &FactorModel, second: f64) -> f64 {
 
 /// For messages.
 fn place(model: &FactorModel, x: ArrayView1<'_, f64>) -> String {
-    format!("x = {}, {}", list(&x), words(model))
+    format!("x = {}, {}", list(x), words(model))
 }
 
 /// W by rows, b and s².

@@ -17,8 +17,8 @@ const DATA: Moments = Moments { mean: 0.0, var: 0.25 };
 pub fn numbers() -> Vec<(&'static str, String)> {
     let toy = World::toy();
     let terms = toy_terms();
-    let six = |x: f64| format!("{x:.6}");
-    let four = |x: f64| format!("{x:.4}");
+    let six = |x: f64| format!("{x:.6}").replace('-', "−");
+    let four = |x: f64| format!("{x:.4}").replace('-', "−");
     let level = |t: usize| toy.schedule.level(Timestep::new(t));
     let quiet: Vec<f64> = (0..=3).map(|t| 0.8 * level(t).signal()).collect();
     let quiet = terms_at(&toy.schedule, &toy.kernel(), &quiet).expect("four states");

@@ -4,9 +4,9 @@ use alphabar::check::guidance::{Point, agreement_variance, noised_tilt_score};
 use alphabar::exact::{Gaussian1, Mixture1, Noising};
 use alphabar::fault::guidance::scale_taken_for_weight;
 use alphabar::guidance::{GuidanceScale, guided};
-use alphabar::score::exploding_flow_velocity;
 use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, runtime};
 use alphabar::plan::{ClippedEpsilon, Recipe, SamplerKind, Scheduler, Spacing, Visits};
+use alphabar::score::exploding_flow_velocity;
 use alphabar::{Schedule, Timestep};
 use anyhow::{Context as _, Result};
 use ndarray::{Array2, Axis as Dimension};
@@ -36,7 +36,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("guided", format!("{:.4}", GuidanceScale::new(3.0).map_or(f64::NAN, |scale| guided(scale, c, u)))),
         ("tilt", format!("{:.4}", noised_tilt_score(&at))),
         ("shipped", format!("{:.4}", scale_taken_for_weight(3.0, c, u))),
-        ("clean", format!("{:.4}", data.classifier_score(CLASS, xt))),
+        ("clean", format!("{:.2}", data.classifier_score(CLASS, xt))),
         ("noised", format!("{:.4}", law.classifier_score(CLASS, xt))),
         ("var_0", format!("{:.4}", variance(0.0))),
         ("var_1", format!("{:.4}", variance(1.0))),
@@ -141,7 +141,8 @@ fn digits() -> Result<Figure> {
         let mut pictures: Vec<Array2<u8>> = Vec::new();
         for batch in sampler.start(job)? {
             let samples = batch?.samples;
-            pictures.extend(samples.axis_iter(Dimension(0)).map(|sample| sample.index_axis(Dimension(0), 0).map(grey)));
+            pictures
+                .extend(samples.axis_iter(Dimension(0)).map(|sample| sample.index_axis(Dimension(0), 0).map(grey)));
         }
         rows.push((label, pictures));
     }

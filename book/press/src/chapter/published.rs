@@ -133,10 +133,7 @@ fn tables() -> Named {
             chain.called("posterior_log_variance_clipped", |c, i| c.tilde[if i == 0 { 999 } else { i }].ln()),
         ),
         ("clipped_from_last_1", ratio(chain.tilde[999], chain.tilde[t2])),
-        (
-            "coef1",
-            chain.called("posterior_mean_coef1", |c, i| c.bar[i].sqrt() * c.beta[i] / (1.0 - c.bar[i])),
-        ),
+        ("coef1", chain.called("posterior_mean_coef1", |c, i| c.bar[i].sqrt() * c.beta[i] / (1.0 - c.bar[i]))),
         ("coef1_500", ratio(chain.bar[t500].sqrt(), chain.before[t500].sqrt())),
         ("coef1_1000", ratio(chain.bar[999].sqrt(), chain.before[999].sqrt())),
         ("recip", chain.called("sqrt_recip_alphas_cumprod", |c, i| (1.0 - c.beta[i]).sqrt().recip())),
@@ -208,7 +205,7 @@ fn sampled(plan: alphabar::Result<Plan>) -> String {
         Network { slope, offset: -slope * level.signal() * DATA.mean }
     };
     let end = plan.ok().and_then(|plan| law(&plan, START, exact)).and_then(|all| all.last().copied());
-    end.map_or_else(|| "NaN".into(), |end| format!("{:.3} ± {:.3}", end.mean, end.var.sqrt()))
+    end.map_or_else(|| "NaN".into(), |end| format!("{:.3}\u{a0}±\u{a0}{:.3}", end.mean, end.var.sqrt()))
 }
 
 fn samplers() -> Named {

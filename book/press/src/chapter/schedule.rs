@@ -192,9 +192,9 @@ fn digits() -> Figure {
         Series::line(label, colour, times.iter().map(|&t| (t as f64, error(t)))).drawn(Mark::Dots)
     };
     let ulp_of_f64 = |x: f64| f64::from_bits(x.to_bits() + 1) - x;
-    // A spacing of 2u below 1 means at most u a rounding; a place of 1 − ᾱ is 2u of it or down to half of that.
-    let one_rounding = times.iter().map(|&t| (t as f64, 0.25 / right(t)));
-    let every_rounding = times.iter().map(|&t| (t as f64, 0.5 * t as f64 / right(t)));
+    // Below 1 a rounding is off by u/2 at most, and a place of 1 − ᾱ is at least u of it.
+    let one_rounding = times.iter().map(|&t| (t as f64, 0.5 / right(t)));
+    let every_rounding = times.iter().map(|&t| (t as f64, t as f64 / right(t)));
     let panel = Panel {
         title: "error of 1 − ᾱₜ on the linear schedule".into(),
         x: Axis::log("t", 1.0, 1000.0),

@@ -84,9 +84,8 @@ fn fields() -> Figure {
     let grid = || (0..=180).map(|k| -3.0 + f64::from(k) / 30.0);
     let times = [(1, GREY), (100, ORANGE), (300, GREEN), (1000, BLUE)];
     let law = |t: usize| Mixture1::reference().noised(channel(at(t)));
-    let densities = times.map(|(t, colour)| {
-        Series::line(&format!("t = {t}"), colour, grid().map(move |x| (x, law(t).pdf(x))))
-    });
+    let densities =
+        times.map(|(t, colour)| Series::line(&format!("t = {t}"), colour, grid().map(move |x| (x, law(t).pdf(x)))));
     let scores = times.map(|(t, colour)| {
         let inside = move |x: f64| Some(law(t).score(x)).filter(|s| s.abs() <= 6.0).unwrap_or(f64::NAN);
         Series::line(&format!("t = {t}"), colour, grid().map(move |x| (x, inside(x))))
@@ -126,7 +125,10 @@ fn langevin() -> Figure {
         title: "in the double well".into(),
         x: Axis::linear("step", 0.0, 400.0),
         y: Axis::linear("x", -3.0, 4.0),
-        series: vec![Series::line("with noise", BLUE, path(true)), Series::line("without noise", ORANGE, path(false))],
+        series: vec![
+            Series::line("with noise", BLUE, path(true)),
+            Series::line("without noise", ORANGE, path(false)),
+        ],
     };
     let excess = |sigma: f64| langevin_variance(1.0, sigma).map_or(f64::NAN, |var| var - 1.0);
     let iterated = |sigma: f64| {

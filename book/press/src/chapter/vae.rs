@@ -11,7 +11,8 @@ use crate::figure::{Axis, BLUE, Figure, GREEN, GREY, Mark, ORANGE, Panel, Series
 
 /// Numbers in the text.
 pub fn numbers() -> Vec<(&'static str, String)> {
-    let four = |x: f64| format!("{x:.4}");
+    let four = |x: f64| format!("{x:.4}").replace('-', "−");
+    let six = |x: f64| format!("{x:.6}").replace('-', "−");
     let (model, x) = one_latent();
     let posterior = model.posterior(x.view()).expect("one dimension");
     let evidence = model.log_evidence(x.view()).expect("one dimension");
@@ -37,8 +38,8 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("ascent_first", four(first)),
         ("ascent_steps", steps.to_string()),
         ("ascent_last", four(last)),
-        ("toy_elbo", format!("{:.6}", toy.elbo(0.8))),
-        ("toy_evidence", format!("{truth:.6}")),
+        ("toy_elbo", six(toy.elbo(0.8))),
+        ("toy_evidence", six(truth)),
         ("k_10", four(weights.bound(10))),
         ("k_100", four(weights.bound(100))),
         ("k_1000", four(weights.bound(1000))),

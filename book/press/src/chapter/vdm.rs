@@ -23,9 +23,8 @@ pub fn numbers() -> Vec<(&'static str, String)> {
     let step = |t: usize| Schedule::ddpm().step(Timestep::new(t));
     let cost = |t: usize| step_cost(step(t).s(), step(t).t(), 1.0);
     let along = |smooth: bool| {
-        let path = |u: f64| {
-            LogSnrRange::new(8.0, -6.0).map_or(f64::NAN, |r| if smooth { r.smooth(u) } else { r.linear(u) })
-        };
+        let path =
+            |u: f64| LogSnrRange::new(8.0, -6.0).map_or(f64::NAN, |r| if smooth { r.smooth(u) } else { r.linear(u) });
         continuous_bound(continuous_rate, path, &data, 1200)
     };
     let mut all = vec![
