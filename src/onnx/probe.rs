@@ -52,12 +52,12 @@ fn refused(error: &ort::Error) -> Error {
 }
 
 impl Network {
-    /// Ends the profile that [`SessionOptions::profile`](super::SessionOptions::profile) asked for, and says where the
-    /// runtime wrote it.
+    /// Ends the profiles that [`SessionOptions::profile`](super::SessionOptions::profile) asked for, and says where the
+    /// runtime wrote them.
     ///
     /// # Errors
     /// [`Error::Run`] if the runtime cannot write it.
-    pub fn end_profile(&self) -> Result<PathBuf> {
-        self.session().end_profiling().map(PathBuf::from).map_err(|e| self.failed(0, &e))
+    pub fn end_profiles(&self) -> Result<Vec<PathBuf>> {
+        self.session().end_profiling().map(|path| vec![path.into()]).map_err(|e| self.failed(0, &e))
     }
 }

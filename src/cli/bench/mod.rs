@@ -240,9 +240,9 @@ fn profiled(args: &Args, source: &ModelSource, recipe: &Recipe, device: Device, 
     for _ in 0..2 {
         once(&sampler, &plan, batch)?;
     }
-    let path = network.end_profile()?;
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
-    profile::read(&text).map_err(Failure::input)
+    let text = |path: PathBuf| std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error));
+    let texts = network.end_profiles()?.into_iter().map(text).collect::<Outcome<Vec<String>>>()?;
+    profile::read(&texts).map_err(Failure::input)
 }
 
 /// One run of the whole plan.
