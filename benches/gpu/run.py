@@ -21,6 +21,7 @@ stops in time. `run --dry-run-on-cpu --program target/release/alphabar` goes thr
 import argparse
 import hashlib
 import json
+import lzma
 import os
 import platform
 import re
@@ -76,7 +77,7 @@ def pack(a):
     if any(out.iterdir()):
         sys.exit(f"{out} is not empty")
     parts = Parts(out)
-    with tarfile.open(fileobj=parts, mode="w|xz", preset=a.level) as tar:
+    with lzma.open(parts, "wb", preset=a.level) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
         for path, name in [(a.program, "alphabar"), (a.bridge, "bridge"), (a.classifier, "classifier.pt")]:
             if path:
                 tar.add(path, name)

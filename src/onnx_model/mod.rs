@@ -7,6 +7,7 @@ pub mod error;
 pub mod flops;
 pub mod half;
 pub mod proto;
+mod rewrite;
 mod store;
 
 use std::collections::{HashMap, HashSet};

@@ -240,11 +240,9 @@ fn profiled(args: &Args, source: &ModelSource, recipe: &Recipe, device: Device, 
     for _ in 0..2 {
         once(&sampler, &plan, batch)?;
     }
-    let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error));
-    let profiles = network.end_profiles()?.iter().map(read).collect::<Outcome<Vec<String>>>()?;
-    // The session that ran: the network's own, or that of the loop which stays on the device.
-    let runs = |text: &&String| text.matches("model_run").count();
-    profile::read(profiles.iter().max_by_key(runs).map_or("", String::as_str)).map_err(Failure::input)
+    let text = |path: PathBuf| std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error));
+    let texts = network.end_profiles()?.into_iter().map(text).collect::<Outcome<Vec<String>>>()?;
+    profile::read(&texts).map_err(Failure::input)
 }
 
 /// One run of the whole plan.

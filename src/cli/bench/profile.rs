@@ -31,50 +31,73 @@ pub struct Share {
     pub percent: f64,
 }
 
-/// Reads a profile of two equal passes; the first warmed up and is left out.
+/// What one session's profile says of the second pass.
+struct Session<'a> {
+    runs: usize,
+    inside: f64,
+    span: f64,
+    /// Time and number of executions by operator.
+    by_op: HashMap<&'a str, (f64, usize)>,
+}
+
+/// Reads the profiles of all sessions of two equal passes; the first pass warmed up and is left out. The session with
+/// the most time in its runs is the network's.
 ///
 /// # Errors
-/// A sentence, if it is not such a profile.
-pub fn read(text: &str) -> Result<Profile, String> {
-    let events: Vec<Value> =
-        serde_json::from_str(text).map_err(|error| format!("the runtime's profile is not JSON: {error}"))?;
+/// A sentence, if they are not such profiles.
+pub fn read(texts: &[String]) -> Result<Profile, String> {
+    let parse = |text: &String| {
+        serde_json::from_str(text).map_err(|error| format!("the runtime's profile is not JSON: {error}"))
+    };
+    let events: Vec<Vec<Value>> = texts.iter().map(parse).collect::<Result<_, _>>()?;
+    let sessions: Vec<Session<'_>> = events.iter().filter_map(|events| session(events)).collect();
+    let network = sessions.iter().max_by(|a, b| a.inside.total_cmp(&b.inside));
+    let network = network.ok_or("the runtime's profile has no runs")?;
+    let mut by_op: HashMap<&str, (f64, usize)> = HashMap::new();
+    for (op, (time, count)) in sessions.iter().flat_map(|session| &session.by_op) {
+        let sum = by_op.entry(op).or_default();
+        *sum = (sum.0 + time, sum.1 + count);
+    }
+    let count = |op: &str| by_op.get(op).map_or(0, |sum| sum.1);
+    let (to_host, from_host) = (count("MemcpyToHost"), count("MemcpyFromHost"));
+    let total: f64 = by_op.values().map(|sum| sum.0).sum();
+    let share =
+        |(op, sum): (&&str, &(f64, usize))| Share { op: (*op).to_owned(), percent: 100.0 * sum.0 / total.max(1e-9) };
+    let mut busiest: Vec<Share> = by_op.iter().map(share).collect();
+    busiest.sort_by(|a, b| b.percent.total_cmp(&a.percent).then_with(|| a.op.cmp(&b.op)));
+    busiest.truncate(6);
+    Ok(Profile {
+        runs: network.runs,
+        memcpy_to_host: to_host,
+        memcpy_from_host: from_host,
+        copies_per_step: (to_host + from_host) as f64 / network.runs as f64,
+        outside_network_percent: 100.0 * (1.0 - network.inside / network.span.max(1e-9)),
+        busiest,
+    })
+}
+
+/// The second half of a session's runs, if it has any.
+fn session(events: &[Value]) -> Option<Session<'_>> {
     let time = |event: &Value| Some((event["ts"].as_f64()?, event["dur"].as_f64()?));
     let mut runs: Vec<(f64, f64)> =
         events.iter().filter(|event| event["name"] == "model_run").filter_map(time).collect();
     runs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let runs = &runs[runs.len() / 2..];
-    let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
-        return Err("the runtime's profile has no runs".to_owned());
-    };
+    let (first, last) = (runs.first()?, runs.last()?);
     let (start, span) = (first.0, last.0 + last.1 - first.0);
-    let inside: f64 = runs.iter().map(|run| run.1).sum();
-    let nodes = events.iter().filter(|event| event["cat"] == "Node" && event["args"]["op_name"].is_string());
-    let (mut to_host, mut from_host, mut total) = (0, 0, 0.0);
-    let mut by_op: HashMap<&str, f64> = HashMap::new();
-    for node in nodes {
-        let Some((_, length)) = time(node).filter(|(begin, _)| *begin >= start) else { continue };
-        // One node has up to three events; one of them is its execution.
-        if !node["name"].as_str().is_some_and(|name| name.ends_with("_kernel_time")) {
-            continue;
+    let mut by_op: HashMap<&str, (f64, usize)> = HashMap::new();
+    for node in events.iter().filter(|event| event["cat"] == "Node") {
+        // A node may have up to three events; one of them is its execution.
+        let executed = node["name"].as_str().is_some_and(|name| name.ends_with("_kernel_time"));
+        let op = node["args"]["op_name"].as_str().filter(|_| executed);
+        if let (Some(op), Some((begin, length))) = (op, time(node))
+            && begin >= start
+        {
+            let sum = by_op.entry(op).or_default();
+            *sum = (sum.0 + length, sum.1 + 1);
         }
-        let op = node["args"]["op_name"].as_str().unwrap_or_default();
-        to_host += usize::from(op == "MemcpyToHost");
-        from_host += usize::from(op == "MemcpyFromHost");
-        *by_op.entry(op).or_default() += length;
-        total += length;
     }
-    let share = |(op, time): (&str, f64)| Share { op: op.to_owned(), percent: 100.0 * time / f64::max(total, 1e-9) };
-    let mut busiest: Vec<Share> = by_op.into_iter().map(share).collect();
-    busiest.sort_by(|a, b| b.percent.total_cmp(&a.percent).then_with(|| a.op.cmp(&b.op)));
-    busiest.truncate(6);
-    Ok(Profile {
-        runs: runs.len(),
-        memcpy_to_host: to_host,
-        memcpy_from_host: from_host,
-        copies_per_step: (to_host + from_host) as f64 / runs.len() as f64,
-        outside_network_percent: 100.0 * (1.0 - inside / span.max(1e-9)),
-        busiest,
-    })
+    Some(Session { runs: runs.len(), inside: runs.iter().map(|run| run.1).sum(), span, by_op })
 }
 
 #[cfg(test)]
@@ -104,7 +127,18 @@ mod tests {
     fn copies_and_gaps_are_counted_in_the_second_pass_alone() {
         let opening = json!({"cat": "Session", "name": "session_initialization", "ts": 0, "dur": 1000, "args": {}});
         let events: Vec<Value> = [vec![opening], pass(5000), pass(9000)].concat();
-        let profile = read(&Value::from(events).to_string()).unwrap();
+        // Beside it a session that was never run, and one that copies once a step.
+        let small = |at: u64| {
+            [
+                json!({"cat": "Session", "name": "model_run", "ts": at, "dur": 1, "args": {}}),
+                json!({"cat": "Node", "name": "m_kernel_time", "ts": at, "dur": 0, "args": {"op_name": "MemcpyToHost"}}),
+            ]
+        };
+        let beside = [small(1), small(2), small(3), small(4)].concat();
+        let texts = [vec![], events.clone(), beside].map(|events| Value::from(events).to_string());
+        let both = read(&texts).unwrap();
+        assert_eq!((both.runs, both.memcpy_to_host, both.memcpy_from_host), (2, 4, 1));
+        let profile = read(&[Value::from(events).to_string()]).unwrap();
         assert_eq!((profile.runs, profile.memcpy_to_host, profile.memcpy_from_host), (2, 2, 1));
         assert!((profile.copies_per_step - 1.5).abs() < 1e-12);
         // 20 of 180 µs are between the runs; 85 of 100 µs of the nodes are convolution.
@@ -115,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_no_profile_is_said() {
-        assert!(read("{").unwrap_err().contains("JSON"));
-        assert!(read("[]").unwrap_err().contains("no runs"));
+        assert!(read(&["{".to_owned()]).unwrap_err().contains("JSON"));
+        assert!(read(&["[]".to_owned()]).unwrap_err().contains("no runs"));
     }
 }

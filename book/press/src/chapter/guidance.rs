@@ -137,6 +137,7 @@ fn digits() -> Result<Figure> {
     let kept = [("s = 2, ε kept".to_string(), 2.0, ClippedEpsilon::AsPredicted)];
     for (label, guidance, clipped_epsilon) in implied.into_iter().chain(kept) {
         let plan = Recipe { clipped_epsilon, ..recipe.clone() }.plan()?;
+        let guidance = GuidanceScale::new(guidance)?;
         let job = Job { labels: Some(&labels), guidance, ..Job::new(&plan, &seeds) };
         let mut pictures: Vec<Array2<u8>> = Vec::new();
         for batch in sampler.start(job)? {

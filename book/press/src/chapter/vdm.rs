@@ -25,7 +25,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
     let along = |smooth: bool| {
         let path =
             |u: f64| LogSnrRange::new(8.0, -6.0).map_or(f64::NAN, |r| if smooth { r.smooth(u) } else { r.linear(u) });
-        continuous_bound(continuous_rate, path, &data, 1200)
+        continuous_bound(continuous_rate, path, &data)
     };
     let mut all = vec![
         ("cost_2", number((cost(2) * 10.0).round() / 10.0)),
