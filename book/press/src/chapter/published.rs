@@ -7,6 +7,7 @@ use alphabar::embedding::Sinusoidal;
 use alphabar::exact::Gaussian1;
 use alphabar::fault::embedding::{embedding_divisor_half, embedding_interleaved};
 use alphabar::fault::gaussian::density_times_width;
+use alphabar::fault::prediction::eps_at_zero_terminal_snr;
 use alphabar::fault::sampler as wrong;
 use alphabar::fault::variance::{learned_range_without_exp, learned_range_without_log};
 use alphabar::gaussian::{Pixel, log_pixel_probability};
@@ -16,7 +17,7 @@ use alphabar::plan::{
 use alphabar::posterior::{LogVarianceClip, Moments, Posterior, log_variance_clipped};
 use alphabar::variance::LearnedRange;
 use alphabar::weight::Weighting;
-use alphabar::{Betas, Schedule, Timestep};
+use alphabar::{Betas, Level, Schedule, Timestep};
 
 use crate::evidence::{number, scientific};
 use crate::figure::Figure;
@@ -157,7 +158,8 @@ fn formulas() -> Named {
     let (xt, v) = (a * x0 + sigma * eps, a * eps - sigma * x0);
     let last = Schedule::ddpm().level(Timestep::new(1000));
     let weight = |prediction| Weighting::MinSnr { gamma: 5.0 }.on(prediction, last).unwrap_or(f64::NAN);
-    let zero = 0.0f64;
+    let at_zero = Level::from_alpha_bar(0.0)
+        .and_then(|level| eps_at_zero_terminal_snr(Prediction::Epsilon, Prediction::X0, level));
     let apart = |other: Vec<f64>| {
         let ours = Sinusoidal::new(128).map_or(Vec::new(), |form| form.embed(500.0));
         let square: f64 = ours.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum();
@@ -177,7 +179,7 @@ fn formulas() -> Named {
         ("v_wrong", format!("{:.4}", a * xt + sigma * v)),
         ("weight_eps", format!("{:.4}", weight(Prediction::Epsilon))),
         ("weight_v", scientific(weight(Prediction::V), 2)),
-        ("zero_snr", ((0.3 - 1.0 * 0.3) / zero).to_string()),
+        ("zero_snr", at_zero.map_or_else(|error| error.to_string(), |map| map.at(0.3, 0.3).to_string())),
         ("embedding_divisor", apart(embedding_divisor_half(128, 500.0))),
         ("embedding_interleaved", apart(embedding_interleaved(128, 500.0))),
     ]

@@ -211,7 +211,7 @@ fn orders() -> Figure {
 
 fn laws() -> Figure {
     let every = Journey::every(&Schedule::ddpm());
-    let shown = |t: usize| t < 20 || t < 100 && t % 4 == 0 || t % 20 == 0;
+    let shown = |t: usize| t < 20 || t < 100 && t.is_multiple_of(4) || t.is_multiple_of(20);
     let excess = |plan: alphabar::Result<Plan>| {
         let schedule = every.schedule.clone();
         law_along(plan, &every, HALF).filter(move |(t, _)| *t > 0 && shown(*t)).map(move |(t, law)| {

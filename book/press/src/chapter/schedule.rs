@@ -122,7 +122,7 @@ pub fn figures() -> Vec<Figure> {
 
 /// A curve over t, every fifth step and both ends.
 fn over_time(schedule: &Schedule, f: impl Fn(Timestep) -> f64) -> Vec<(f64, f64)> {
-    let shown = |t: &Timestep| t.get() % 5 == 0 || t.get() < 5 || t.get() + 5 > schedule.len();
+    let shown = |t: &Timestep| t.get().is_multiple_of(5) || t.get() < 5 || t.get() + 5 > schedule.len();
     schedule.timesteps().filter(shown).map(|t| (t.get() as f64, f(t))).collect()
 }
 

@@ -127,7 +127,7 @@ fn sandwich() -> Figure {
         [pick(|(optimal, _)| optimal), pick(|(_, power)| power)]
     };
     let (low, one) = (ratio(0.0), ratio(1.0));
-    let band = low.iter().copied().chain(one.iter().rev().copied()).chain([(1.0, 0.7)]).collect::<Vec<_>>();
+    let band = low.iter().copied().chain(one.iter().rev().copied()).map(|(t, y)| (t, y.max(0.7)));
     let [optimal, power] = of(&Mixture1::unit_variance());
     let panel = |title: &str, (from, to): (f64, f64), series: Vec<Series>| Panel {
         title: title.into(),
@@ -140,7 +140,7 @@ fn sandwich() -> Figure {
         "½ N(±0.9, 0.19), of variance 1",
         (0.7, 1.1),
         vec![
-            Series::line("", GREY, seen(band)).drawn(Mark::Band),
+            Series::line("", GREY, band).drawn(Mark::Band),
             Series::line("β", ORANGE, one.clone()),
             Series::line("optimal", BLUE, optimal),
             Series::line("entropy power", PURPLE, power).drawn(Mark::Dashes),
@@ -188,7 +188,7 @@ fn order_and_cost() -> Figure {
     };
     let ddpm = Schedule::ddpm();
     let each = |choice: fn(&Transition) -> f64, data_var: f64| {
-        let shown = |t: &usize| *t < 40 || *t < 200 && t % 5 == 0 || t % 25 == 0;
+        let shown = |t: &usize| *t < 40 || *t < 200 && t.is_multiple_of(5) || t.is_multiple_of(25);
         (2..=1000)
             .filter(shown)
             .map(|t| {

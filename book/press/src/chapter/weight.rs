@@ -69,10 +69,11 @@ pub fn figures() -> Vec<Figure> {
                 Series::line(if named { label } else { "" }, *colour, points).drawn(*mark)
             })
             .collect();
-        let bound = ddpm.steps().skip(1).filter(|(t, _)| t.get() < 40 || t.get() % 10 == 0).map(|(_, step)| {
-            let weight = kl_weight(prediction, &step, Posterior::new(&step).beta_tilde).unwrap_or(f64::NAN);
-            (step.t().log_snr(), inside(weight, low, high))
-        });
+        let bound =
+            ddpm.steps().skip(1).filter(|(t, _)| t.get() < 40 || t.get().is_multiple_of(10)).map(|(_, step)| {
+                let weight = kl_weight(prediction, &step, Posterior::new(&step).beta_tilde).unwrap_or(f64::NAN);
+                (step.t().log_snr(), inside(weight, low, high))
+            });
         series.push(Series::line(if named { "the bound, T = 1000" } else { "" }, GREY, bound).drawn(Mark::Dashes));
         Panel {
             title: title.into(),
@@ -109,6 +110,6 @@ fn noise_weight(step: &Transition, var: f64) -> f64 {
 }
 
 fn bound_weights(schedule: &Schedule, var: impl Fn(&Transition) -> f64) -> Vec<(f64, f64)> {
-    let few = schedule.steps().skip(1).filter(|(t, _)| t.get() < 60 || t.get() % 10 == 0);
+    let few = schedule.steps().skip(1).filter(|(t, _)| t.get() < 60 || t.get().is_multiple_of(10));
     few.map(|(t, step)| (t.get() as f64, noise_weight(&step, var(&step)))).collect()
 }
