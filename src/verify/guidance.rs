@@ -9,7 +9,7 @@ use crate::check::score::slope;
 use crate::check::{Outcome, Run, Tol, log_uniform, uniform};
 use crate::exact::{FiniteData, Mixture1, Noising};
 use crate::fault::guidance as fault;
-use crate::guidance::{GuidanceScale, classifier_guided, guided};
+use crate::guidance::{GuidanceScale, GuidanceWeight, classifier_guided, guided, guided_array};
 use crate::schedule::{Schedule, Timestep, Transition};
 use crate::score::reverse_mean;
 
@@ -147,7 +147,12 @@ fn every_prediction() -> Claim {
         CHAPTER,
         "guiding the score, ε, x₀ or v gives one and the same guided prediction",
         Method::OtherPremises("posterior means of class and mixture, brought back to the score by definition"),
-        |run| over(run, |at| same_in_every_prediction(scaled, at)),
+        |run| {
+            let all = over(run, |at| same_in_every_prediction(scaled, at))?;
+            let all = all.and(over(run, |at| same_in_every_prediction(from_weight, at))?);
+            let all = all.and(over(run, |at| same_in_every_prediction(by_weight, at))?);
+            Ok(all.and(over(run, |at| same_in_every_prediction(entrywise, at))?))
+        },
     )
     .row("S1.82", || {
         let at = middle(3.0);
@@ -164,6 +169,24 @@ fn every_prediction() -> Claim {
     .fault(fault::CONDITIONAL_SCALED_ALONE, |run| {
         over(run, |at| same_in_every_prediction(fault::conditional_scaled_alone, at))
     })
+}
+
+/// The scale that a weight comes to.
+fn from_weight(scale: f64, conditional: f64, unconditional: f64) -> f64 {
+    let scale = GuidanceWeight::new(scale - 1.0).map(GuidanceScale::from);
+    scale.map_or(f64::NAN, |scale| guided(scale, conditional, unconditional))
+}
+
+/// `(1 + w) c − w u` with the weight that a scale comes to.
+fn by_weight(scale: f64, conditional: f64, unconditional: f64) -> f64 {
+    let weight = GuidanceScale::new(scale).map_or(f64::NAN, |scale| GuidanceWeight::from(scale).get());
+    (1.0 + weight) * conditional - weight * unconditional
+}
+
+/// The second entry of arrays.
+fn entrywise(scale: f64, conditional: f64, unconditional: f64) -> f64 {
+    let (c, u) = (ndarray::arr1(&[0.0, conditional]), ndarray::arr1(&[1.0, unconditional]));
+    GuidanceScale::new(scale).and_then(|scale| guided_array(scale, &c, &u)).map_or(f64::NAN, |all| all[1])
 }
 
 /// The laws cost sums over a grid: eight scales are enough.

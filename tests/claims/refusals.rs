@@ -1,6 +1,6 @@
 //! Where every number is accepted and where it is refused: both sides of each limit, NaN and the infinities.
 
-use alphabar::gaussian::{Split, entropy, kl_to_standard, log_pixel_probability};
+use alphabar::gaussian::{Split, entropy, kl_diagonal, kl_to_standard, log_pixel_probability};
 use alphabar::guidance::{GuidanceScale, GuidanceWeight};
 use alphabar::plan::{Clip, ClippedEpsilon, Clock, Ddim, Grid, Route};
 use alphabar::posterior::{LogVarianceClip, Moments, log_variance_clipped};
@@ -60,6 +60,9 @@ fn gaussians() {
     positive("σ²", |var| Split::new(1.0, var, 1.0, 1));
     not_negative("β̃", |var| Split::new(var, 1.0, 1.0, 1));
     not_negative("a squared distance", |square| Split::new(1.0, 1.0, square, 1));
+    let (zero, one) = (arr1(&[0.0]), arr1(&[1.0]));
+    domain("p's diagonal", |var| kl_diagonal(&zero, &arr1(&[var]), &zero, &one), &[0.0, 1.0], &[-1e-9, NAN]);
+    domain("q's diagonal", |var| kl_diagonal(&zero, &one, &zero, &arr1(&[var])), &[1e-9, 1.0], &[0.0, -1.0, NAN]);
     domain("a diagonal", |var| kl_to_standard(&arr1(&[0.0]), &arr1(&[var])), &[0.0, 1.0], &[-1e-9, NAN]);
     let pixel = alphabar::gaussian::Pixel(100);
     positive("the decoder's variance", |var| log_pixel_probability(pixel, Moments { mean: 0.0, var }));

@@ -1,6 +1,7 @@
 //! Schedules at random βs, and what their constructors refuse.
 
 use alphabar::check::schedule::{self as check, Entry};
+use alphabar::table::ulps;
 use alphabar::{Betas, Error, Level, Schedule, Timestep, Transition, strategy};
 use proptest::prelude::*;
 
@@ -142,4 +143,16 @@ fn model_indices_are_one_below_times() {
     assert_eq!(Timestep::DATA.model_index(), None);
     assert_eq!(Timestep::from_model_index(999), Schedule::ddpm().last());
     assert!(Schedule::ddpm().timesteps().map(Timestep::get).eq(1..=1000));
+}
+
+#[test]
+fn a_unit_in_the_last_place_is_the_gap_to_the_next_double() {
+    let next = |x: f64| f64::from_bits(x.to_bits() + 1);
+    for x in [1.0, 0.1, 1e-300, 4096.0] {
+        assert_eq!(ulps(next(x), x), 1.0);
+        assert_eq!(ulps(-next(next(x)), -x), 2.0);
+        assert_eq!(ulps(x, x), 0.0);
+    }
+    assert_eq!(ulps(f64::INFINITY, f64::INFINITY), 0.0);
+    assert_eq!(ulps(f64::NAN, 1.0), f64::INFINITY);
 }
