@@ -157,7 +157,10 @@ const dials = (() => {
             const x0 = mean(given(law, Math.sqrt(from.alphaBar), from.noiseVar, x));
             const eps = (x - Math.sqrt(from.alphaBar) * x0) / Math.sqrt(from.noiseVar);
             const std = eta * Math.sqrt((to.noiseVar / from.noiseVar) * beta);
-            x = Math.sqrt(to.alphaBar) * x0 + Math.sqrt(Math.max(to.noiseVar - std * std, 0)) * eps;
+            // 1 − ᾱ_s − σ² without subtracting, which at η = 1 would leave the root of a rounding.
+            const alpha = from.alphaBar / to.alphaBar;
+            const rest = (to.noiseVar * (alpha * to.noiseVar + (1 - eta * eta) * beta)) / from.noiseVar;
+            x = Math.sqrt(to.alphaBar) * x0 + Math.sqrt(rest) * eps;
             if (std > 0) x += std * noise(seed, i + 1);
             points.push([s, x]);
         });

@@ -25,6 +25,15 @@ fn numbers(betas: Result<Betas, Error>) -> Vec<f64> {
 }
 
 proptest! {
+    /// Between neighbours the kernel has β as given and 1 − β, not a ratio of products.
+    #[test]
+    fn neighbours_have_exactly_their_beta(schedule in strategy::schedule()) {
+        for (t, &beta) in schedule.timesteps().zip(schedule.betas().as_slice()) {
+            let step = schedule.transition(Timestep::new(t.get() - 1), t);
+            prop_assert_eq!((step.alpha(), step.beta()), (1.0 - beta, beta));
+        }
+    }
+
     #[test]
     fn levels_follow_from_the_betas(schedule in strategy::schedule()) {
         holds(check::levels_follow_from_betas(entry, &schedule))?;
