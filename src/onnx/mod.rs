@@ -15,6 +15,7 @@ mod opening;
 pub mod pipeline;
 mod ports;
 mod probe;
+pub mod proto;
 mod reading;
 mod resident;
 pub mod runtime;

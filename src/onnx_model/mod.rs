@@ -1,12 +1,9 @@
 //! ONNX graphs as data: read and written without loss, converted to half precision, their arithmetic counted.
-//!
-//! The messages ([`proto`]) are prost's, written out by hand: no protobuf compiler is needed to build.
 
 pub mod ceiling;
 pub mod error;
 pub mod flops;
 pub mod half;
-pub mod proto;
 mod rewrite;
 mod store;
 
@@ -19,6 +16,7 @@ pub use half::{Conversion, Options, Precision, convert};
 pub(crate) use store::location;
 pub use store::{decode, encode, read, write};
 
+pub use crate::onnx::proto;
 use crate::onnx::{Port, Runtime, fold_constants, value_ports};
 use proto::{Graph, Model, Tensor, ValueInfo, data_type};
 

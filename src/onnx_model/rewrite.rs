@@ -123,7 +123,7 @@ impl Rewriter<'_> {
             let both = as_f32.contains(&value);
             if let Some(mut half) = half {
                 self.report.tensors += 1;
-                self.report.parameters += half.raw_data.as_ref().map_or(0, Vec::len) / 2;
+                self.report.parameters += half.raw_data.as_ref().map_or(0, |bytes| bytes.len()) / 2;
                 if both {
                     half.name = Some(format!("{value}_{}", self.options.precision.name()));
                     weights.push(tensor);

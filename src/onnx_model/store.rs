@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use prost::Message as _;
 
 use super::error::{Error, Result};
-use super::proto::{EXTERNAL, Entry, Model, Tensor};
+use super::proto::{EXTERNAL, Entry, Model, Tensor, Unreadable};
 use crate::onnx::{ModelSource, Weights};
 
 /// Protobuf's own limit for one message.
@@ -20,22 +20,16 @@ const SMALL: usize = 1024;
 /// # Errors
 /// [`Error::NotOnnx`]; [`Error::Unknown`] if encoding again would lose something.
 pub fn decode(name: &str, bytes: &[u8]) -> Result<Model> {
-    let bad = |reason: String| Error::NotOnnx { model: name.to_owned(), reason };
-    let model = Model::decode(bytes).map_err(|error| bad(error.to_string()))?;
-    if model.graph.is_none() {
-        return Err(bad("it has no graph".to_owned()));
-    }
-    let lost = bytes.len().saturating_sub(model.encoded_len());
-    if lost > 0 {
-        return Err(Error::Unknown { model: name.to_owned(), bytes: lost });
-    }
-    Ok(model)
+    Model::from_bytes(bytes).map_err(|error| match error {
+        Unreadable::NotOnnx(reason) => Error::NotOnnx { model: name.to_owned(), reason },
+        Unreadable::Unknown(bytes) => Error::Unknown { model: name.to_owned(), bytes },
+    })
 }
 
 /// A model as bytes.
 #[must_use]
 pub fn encode(model: &Model) -> Vec<u8> {
-    model.encode_to_vec()
+    model.to_bytes()
 }
 
 /// A model with all its weights, those beside the graph too.
@@ -95,7 +89,7 @@ fn fetch(tensor: &mut Tensor, home: &Path) -> Result<()> {
     if length.is_some_and(|length| length != bytes.len() as u64) {
         return Err(bad(format!("where {} has {} bytes from {offset}", path.display(), bytes.len()), "all of it"));
     }
-    tensor.raw_data = Some(bytes);
+    tensor.raw_data = Some(bytes.into());
     tensor.external_data.clear();
     tensor.data_location = None;
     Ok(())

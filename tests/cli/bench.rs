@@ -56,6 +56,7 @@ fn bench_says_operations_profile_and_ceilings() {
     assert_eq!((&profile["memcpy_to_host"], &profile["memcpy_from_host"]), (&0.into(), &0.into()));
     let outside = profile["outside_network_percent"].as_f64().unwrap();
     assert!((0.0..100.0).contains(&outside));
+    assert_eq!((&said["runtime"]["loop"], &profile["step_nodes_percent"]), (&"host".into(), &0.0.into()));
     let shares: Vec<f64> =
         profile["busiest"].as_array().unwrap().iter().map(|share| share["percent"].as_f64().unwrap()).collect();
     assert!(shares.is_sorted_by(|a, b| a >= b) && shares.iter().sum::<f64>() <= 100.0 + 1e-9);
@@ -74,11 +75,18 @@ fn bench_says_operations_profile_and_ceilings() {
     }
     assert_eq!(depth["notes"], serde_json::json!([]));
 
+    let out = place.done("bench --batch 1 --rounds 1 --steps 2 --json --device cpu --loop resident").stdout;
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(said["runtime"]["loop"], "resident");
+    let share = |key: &str| said["depth"]["profile"][key].as_f64().unwrap();
+    assert!(share("step_nodes_percent") > 0.0);
+    assert!(share("step_nodes_percent") <= share("outside_network_percent"));
+
     let quick = place.done("bench --quick --batch 1 --rounds 1 --steps 2 --json --device cpu").stdout;
     let quick: Value = serde_json::from_str(&quick).unwrap();
     assert!(quick["depth"].is_null() && quick["rows"][0]["flops_per_second"].is_null());
-    let text = place.done("bench --batch 1 --rounds 1 --steps 2 --device cpu").stdout;
-    for words in ["0.235 GFLOP", "ceiling, f32", "0.00 copies a step"] {
+    let text = place.done("bench --batch 1 --rounds 1 --steps 2 --device cpu --loop resident").stdout;
+    for words in ["resident loop", "0.235 GFLOP", "ceiling, f32", "0.00 copies a step"] {
         assert!(text.contains(words), "{text}");
     }
 }

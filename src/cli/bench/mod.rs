@@ -12,8 +12,9 @@ use super::failure::{Failure, Outcome, print};
 use super::progress::Voice;
 use super::recipe_args::RecipeArgs;
 use super::runtime_args::RuntimeArgs;
+use super::stage::Place;
 use super::{interrupt, model};
-use crate::onnx::{Device, Job, ModelSource, Network, Sampler, SessionOptions, Timing};
+use crate::onnx::{Device, Job, ModelSource, Network, Sampler, SessionOptions, StepLoop, Timing};
 use crate::onnx_model::{self, Flops};
 use crate::plan::{Plan, Recipe, Scheduler, Visits};
 use ceiling::Ceiling;
@@ -33,6 +34,10 @@ pub struct Args {
     /// Runs of the whole plan for each batch size; the median counts
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Where the plan's steps are computed: resident on the network's device, or host [default: resident on a GPU, host on
+    /// the CPU]
+    #[arg(long = "loop", value_name = "WHERE")]
+    step_loop: Option<Place>,
     /// Only speed and memory: no profile, no count of operations, no ceilings
     #[arg(long)]
     quick: bool,
@@ -50,6 +55,7 @@ struct Row {
     batch: usize,
     image_steps_per_second: f64,
     milliseconds_per_step: f64,
+    /// Between runs; what the resident loop's nodes take within them is in the profile.
     outside_network_percent: f64,
     peak_memory_mb: Option<f64>,
     /// In use on the GPU after the batch's first run, by all its processes.
@@ -91,12 +97,14 @@ pub fn run(args: &Args) -> Outcome {
     // Rounds are interleaved over batch sizes, so that a busy moment does not fall on one of them alone.
     let mut timings = vec![Vec::new(); args.batch.len()];
     let mut memory = vec![(None, None); args.batch.len()];
+    let mut step_loop = StepLoop::Host;
     for round in 0..=args.rounds {
         for (k, &batch) in args.batch.iter().enumerate() {
             if round == 0 {
                 reset_peak_memory();
             }
-            let timing = once(&opened.sampler, &plan, usize::try_from(batch).unwrap_or(usize::MAX))?;
+            let timing;
+            (timing, step_loop) = args.once(&opened.sampler, &plan, usize::try_from(batch).unwrap_or(usize::MAX))?;
             // The first round warms caches up and takes the memory.
             if round == 0 {
                 memory[k] = (peak_memory_mb(), device_memory_mb(device));
@@ -126,10 +134,12 @@ pub fn run(args: &Args) -> Outcome {
         });
     }
     if args.json {
+        let mut runtime = opened.runtime;
+        runtime["loop"] = step_loop.to_string().into();
         let json = serde_json::json!({
             "schema": "alphabar.bench/1",
             "model": opened.id,
-            "runtime": opened.runtime,
+            "runtime": runtime,
             "sampler": plan.name(),
             "steps": plan.steps().len(),
             "rounds": args.rounds,
@@ -139,7 +149,7 @@ pub fn run(args: &Args) -> Outcome {
         let json = serde_json::to_string_pretty(&json).map_err(Failure::input)?;
         return print(format!("{json}\n"));
     }
-    let mut text = table(&opened, &plan, args.rounds, &rows);
+    let mut text = table(&opened, &plan, args.rounds, step_loop, &rows);
     if !args.quick {
         depth.describe(&mut text);
     }
@@ -210,8 +220,8 @@ impl Depth {
                 profile.busiest.iter().map(|share| format!("{} {:.1} %", share.op, share.percent)).collect();
             let _ = writeln!(
                 text,
-                "runtime's profile at batch {}: {copies_per_step:.2} copies a step, {outside_network_percent:.2} % between \
-                 runs; {}",
+                "runtime's profile at batch {}: {copies_per_step:.2} copies a step, {outside_network_percent:.2} % outside \
+                 the network; {}",
                 self.profile_batch.unwrap_or(0),
                 busiest.join(", ")
             );
@@ -238,35 +248,40 @@ fn profiled(args: &Args, source: &ModelSource, recipe: &Recipe, device: Device, 
     let network = Network::open(runtime, source, &options)?;
     let sampler = Sampler::new(network.clone(), Scheduler::default());
     for _ in 0..2 {
-        once(&sampler, &plan, batch)?;
+        args.once(&sampler, &plan, batch)?;
     }
     let text = |path: PathBuf| std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error));
     let texts = network.end_profiles()?.into_iter().map(text).collect::<Outcome<Vec<String>>>()?;
     profile::read(&texts).map_err(Failure::input)
 }
 
-/// One run of the whole plan.
-fn once(sampler: &Sampler, plan: &Plan, batch: usize) -> Outcome<Timing> {
-    let seeds: Vec<u64> = (0..batch as u64).collect();
-    let labels: Option<Vec<i64>> = sampler.network().contract().class_labels.as_ref().map(|_| vec![0; batch]);
-    let job = Job {
-        labels: labels.as_deref(),
-        batch: Some(batch),
-        stop: Some(interrupt::flag()),
-        ..Job::new(plan, &seeds)
-    };
-    let mut timing = Timing::default();
-    for made in sampler.start(job)? {
-        let made = made?.timing;
-        timing = Timing { total: timing.total + made.total, network: timing.network + made.network };
+impl Args {
+    /// One run of the whole plan, and the loop that it was done by.
+    fn once(&self, sampler: &Sampler, plan: &Plan, batch: usize) -> Outcome<(Timing, StepLoop)> {
+        let seeds: Vec<u64> = (0..batch as u64).collect();
+        let labels: Option<Vec<i64>> = sampler.network().contract().class_labels.as_ref().map(|_| vec![0; batch]);
+        let job = Job {
+            labels: labels.as_deref(),
+            batch: Some(batch),
+            step_loop: self.step_loop.map(StepLoop::from),
+            stop: Some(interrupt::flag()),
+            ..Job::new(plan, &seeds)
+        };
+        let batches = sampler.start(job)?;
+        let step_loop = batches.step_loop();
+        let mut timing = Timing::default();
+        for made in batches {
+            let made = made?.timing;
+            timing = Timing { total: timing.total + made.total, network: timing.network + made.network };
+        }
+        Ok((timing, step_loop))
     }
-    Ok(timing)
 }
 
-fn table(opened: &model::Opened, plan: &Plan, rounds: u32, rows: &[Row]) -> String {
+fn table(opened: &model::Opened, plan: &Plan, rounds: u32, step_loop: StepLoop, rows: &[Row]) -> String {
     let steps = plan.steps().len();
     let mut text = format!("{} · {} · {steps} steps · median of {rounds} rounds\n", opened.id.path, plan.name());
-    let _ = writeln!(text, "{}\n", opened.place);
+    let _ = writeln!(text, "{} · {step_loop} loop\n", opened.place);
     let _ = writeln!(
         text,
         "batch  image-steps/s   ms/step  outside the network  peak memory     GFLOP/s  of the ceiling"

@@ -16,8 +16,11 @@ pub struct Profile {
     pub memcpy_from_host: usize,
     /// Both, by run.
     pub copies_per_step: f64,
-    /// Share of the time from the first run's beginning to the last run's end that lies between runs.
+    /// Share of the time from the first run's beginning to the last run's end that is not the network's: between runs,
+    /// and in the step's own nodes. Nodes that the runtime has made one with the network's are taken for the network's.
     pub outside_network_percent: f64,
+    /// Of that, the part of the step's own nodes, which the resident loop runs within the network's graph.
+    pub step_nodes_percent: f64,
     /// The operators that took longest, with their share of all operators' time as the host sees it.
     pub busiest: Vec<Share>,
 }
@@ -31,11 +34,16 @@ pub struct Share {
     pub percent: f64,
 }
 
+/// How the names of the step's own nodes begin.
+const OWN: &str = "alphabar.";
+
 /// What one session's profile says of the second pass.
 struct Session<'a> {
     runs: usize,
     inside: f64,
     span: f64,
+    /// Time of the step's own nodes, within the runs.
+    own: f64,
     /// Time and number of executions by operator.
     by_op: HashMap<&'a str, (f64, usize)>,
 }
@@ -71,7 +79,8 @@ pub fn read(texts: &[String]) -> Result<Profile, String> {
         memcpy_to_host: to_host,
         memcpy_from_host: from_host,
         copies_per_step: (to_host + from_host) as f64 / network.runs as f64,
-        outside_network_percent: 100.0 * (1.0 - network.inside / network.span.max(1e-9)),
+        outside_network_percent: 100.0 * (1.0 - (network.inside - network.own) / network.span.max(1e-9)),
+        step_nodes_percent: 100.0 * network.own / network.span.max(1e-9),
         busiest,
     })
 }
@@ -86,18 +95,19 @@ fn session(events: &[Value]) -> Option<Session<'_>> {
     let (first, last) = (runs.first()?, runs.last()?);
     let (start, span) = (first.0, last.0 + last.1 - first.0);
     let mut by_op: HashMap<&str, (f64, usize)> = HashMap::new();
+    let mut own = 0.0;
     for node in events.iter().filter(|event| event["cat"] == "Node") {
         // A node may have up to three events; one of them is its execution.
-        let executed = node["name"].as_str().is_some_and(|name| name.ends_with("_kernel_time"));
-        let op = node["args"]["op_name"].as_str().filter(|_| executed);
-        if let (Some(op), Some((begin, length))) = (op, time(node))
+        let name = node["name"].as_str().filter(|name| name.ends_with("_kernel_time"));
+        if let (Some(name), Some(op), Some((begin, length))) = (name, node["args"]["op_name"].as_str(), time(node))
             && begin >= start
         {
             let sum = by_op.entry(op).or_default();
             *sum = (sum.0 + length, sum.1 + 1);
+            own += if name.starts_with(OWN) { length } else { 0.0 };
         }
     }
-    Some(Session { runs: runs.len(), inside: runs.iter().map(|run| run.1).sum(), span, by_op })
+    Some(Session { runs: runs.len(), inside: runs.iter().map(|run| run.1).sum(), span, own, by_op })
 }
 
 #[cfg(test)]
@@ -143,8 +153,28 @@ mod tests {
         assert!((profile.copies_per_step - 1.5).abs() < 1e-12);
         // 20 of 180 µs are between the runs; 85 of 100 µs of the nodes are convolution.
         assert!((profile.outside_network_percent - 100.0 / 9.0).abs() < 1e-9);
+        assert!(profile.step_nodes_percent <= 0.0);
         assert_eq!(profile.busiest[0].op, "Conv");
         assert!((profile.busiest[0].percent - 85.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_steps_own_nodes_are_outside_the_network() {
+        // 3 and 6 µs in each run; the copy beside them is no node of the step's, nor is what only has the name within.
+        let own = |at: u64| {
+            let node = |name: &str, ts: u64, dur: u64| json!({"cat": "Node", "name": name, "ts": at + ts, "dur": dur, "args": {"op_name": "Mul"}});
+            let mut events = pass(at);
+            for run in [0, 100] {
+                events.push(node("alphabar.before.2.Mul_kernel_time", run + 1, 3));
+                events.push(node("alphabar.after.0.Mul_kernel_time", run + 62, 6));
+                events.push(node("alphabar.after.0.Mul_fence_before", run + 62, 1));
+                events.push(node("net.alphabar.Mul_kernel_time", run + 68, 1));
+            }
+            events
+        };
+        let profile = read(&[Value::from([own(5000), own(9000)].concat()).to_string()]).unwrap();
+        assert!((profile.step_nodes_percent - 10.0).abs() < 1e-9, "18 of 180 µs");
+        assert!((profile.outside_network_percent - (100.0 / 9.0 + 10.0)).abs() < 1e-9, "20 and 18 of 180 µs");
     }
 
     #[test]

@@ -6,12 +6,14 @@
 //! ```
 //!
 //! The counter picks the step's row of the table and its timestep, so that nothing changes between two runs but which
-//! of two sets of tensors is read and which is written. The stored graph is not decoded: nodes are put before and
-//! after its own, and its inputs `sample` and `timestep` become inner values.
+//! of two sets of tensors is read and which is written. Nodes are put before and after the stored graph's own, and its
+//! inputs `sample` and `timestep` become inner values; all else stays as it is stored.
+
+use prost::bytes::Bytes;
 
 use super::structure::{Column, Structure};
-use super::wire::{Message, fields};
 use crate::onnx::contract::{Contract, Dim, Element, TimestepShape};
+use crate::onnx::proto::{Dimension, Model, Node, Tensor, ValueInfo, data_type};
 use crate::plan::Source;
 
 /// Names of the values that the step brings with it.
@@ -35,29 +37,16 @@ pub(super) mod name {
     }
 }
 
-/// Numbers of the fields of `onnx.proto` that are used here.
-mod field {
-    pub(super) const MODEL_GRAPH: u64 = 7;
-    pub(super) const MODEL_OPSET: u64 = 8;
-    pub(super) const OPSET_DOMAIN: u64 = 1;
-    pub(super) const OPSET_VERSION: u64 = 2;
-    pub(super) const GRAPH_NODE: u64 = 1;
-    pub(super) const GRAPH_INITIALIZER: u64 = 5;
-    pub(super) const GRAPH_INPUT: u64 = 11;
-    pub(super) const GRAPH_OUTPUT: u64 = 12;
-    pub(super) const VALUE_NAME: u64 = 1;
-}
-
 /// Oldest version of the standard operators with every operator in the form that is written here.
-const OLDEST_OPSET: u64 = 13;
+const OLDEST_OPSET: i64 = 13;
 
-/// Puts the step around a stored model.
+/// Puts the step around a stored model, whose bytes are let go of on the way.
 ///
 /// # Errors
 /// Why it cannot be done, in a few words.
-pub(super) fn around(model: &[u8], contract: &Contract, structure: &Structure) -> Result<Vec<u8>, String> {
-    let broken = || "its file is not a stored ONNX model".to_owned();
-    let opset = opset(model).ok_or_else(broken)?;
+pub(super) fn around(stored: Bytes, contract: &Contract, structure: &Structure) -> Result<Vec<u8>, String> {
+    let mut model = Model::from_bytes(stored).map_err(|error| format!("its file: {error}"))?;
+    let opset = model.opset().ok_or("its file names no version of the operators")?;
     if opset < OLDEST_OPSET {
         return Err(format!("its operators are of version {opset}, older than {OLDEST_OPSET}; export it again"));
     }
@@ -65,64 +54,21 @@ pub(super) fn around(model: &[u8], contract: &Contract, structure: &Structure) -
     let row = before_network(&mut before, contract, structure);
     let mut after = Nodes::new("after");
     after_network(&mut after, contract, structure, &row, opset);
-    let mut whole = Message::default();
-    for part in fields(model).ok_or_else(broken)? {
-        if part.number == field::MODEL_GRAPH {
-            let graph = graph(part.bytes, contract, structure, &before, &after).ok_or_else(broken)?;
-            whole = whole.bytes(field::MODEL_GRAPH, graph);
-        } else {
-            whole = whole.raw(part.raw);
-        }
-    }
-    Ok(whole.into_bytes())
-}
 
-/// The version of the standard operators.
-fn opset(model: &[u8]) -> Option<u64> {
-    let mut found = None;
-    for import in fields(model)?.iter().filter(|part| part.number == field::MODEL_OPSET) {
-        let parts = fields(import.bytes)?;
-        let domain = parts.iter().find(|part| part.number == field::OPSET_DOMAIN).map_or(&b""[..], |part| part.bytes);
-        if domain.is_empty() || domain == b"ai.onnx" {
-            found = parts.iter().find(|part| part.number == field::OPSET_VERSION).map(|part| part.varint);
-        }
-    }
-    found
-}
-
-fn graph(
-    stored: &[u8],
-    contract: &Contract,
-    structure: &Structure,
-    before: &Nodes,
-    after: &Nodes,
-) -> Option<Message> {
-    let mut graph = Message::default().raw(before.nodes.as_ref());
-    for part in fields(stored)? {
-        let inner = |part: &[u8]| -> Option<bool> {
-            let parts = fields(part)?;
-            let named = parts.iter().find(|part| part.number == field::VALUE_NAME)?.bytes;
-            Some(named == contract.sample.name.as_bytes() || named == contract.timestep.name.as_bytes())
-        };
-        match part.number {
-            field::GRAPH_OUTPUT => {}
-            field::GRAPH_INPUT if inner(part.bytes)? => {}
-            _ => graph = graph.raw(part.raw),
-        }
-    }
-    graph = graph.raw(after.nodes.as_ref()).raw(before.initializers.as_ref()).raw(after.initializers.as_ref());
+    let graph = model.graph.get_or_insert_default();
+    graph.node.splice(..0, before.nodes);
+    graph.node.extend(after.nodes);
+    graph.initializer.extend(before.initializers.into_iter().chain(after.initializers));
+    let inner = [Some(contract.sample.name.as_str()), Some(contract.timestep.name.as_str())];
+    graph.input.retain(|input| !inner.contains(&input.name.as_deref()));
     let (inputs, outputs) = ports(contract, structure);
-    for input in &inputs {
-        graph = graph.bytes(field::GRAPH_INPUT, input);
-    }
-    for output in &outputs {
-        graph = graph.bytes(field::GRAPH_OUTPUT, output);
-    }
-    Some(graph)
+    graph.input.extend(inputs);
+    graph.output = outputs;
+    Ok(model.to_bytes())
 }
 
 /// The graph's own inputs and outputs.
-fn ports(contract: &Contract, structure: &Structure) -> (Vec<Message>, Vec<Message>) {
+fn ports(contract: &Contract, structure: &Structure) -> (Vec<ValueInfo>, Vec<ValueInfo>) {
     let batch = match &contract.sample.dims[0] {
         Dim::Fixed(n) => Dim::Fixed(*n),
         // Under guidance the network's own batch is another one.
@@ -164,55 +110,45 @@ fn ports(contract: &Contract, structure: &Structure) -> (Vec<Message>, Vec<Messa
 }
 
 /// Number of an element type in `TensorProto.DataType`.
-const fn data_type(element: &Element) -> i64 {
+const fn number(element: &Element) -> i32 {
     match element {
-        Element::F32 => 1,
-        Element::I32 => 6,
-        Element::I64 | Element::Other(_) => 7,
-        Element::Bool => 9,
-        Element::F16 => 10,
-        Element::F64 => 11,
+        Element::F32 => data_type::FLOAT,
+        Element::I32 => data_type::INT32,
+        Element::I64 | Element::Other(_) => data_type::INT64,
+        Element::Bool => data_type::BOOL,
+        Element::F16 => data_type::FLOAT16,
+        Element::F64 => data_type::DOUBLE,
     }
 }
 
-/// A `ValueInfoProto` of a tensor.
-fn value(name: &str, element: &Element, dims: &[Dim]) -> Message {
-    let shape = dims.iter().fold(Message::default(), |shape, dim| {
-        let dim = match dim {
-            Dim::Fixed(n) => Message::default().int(1, i64::try_from(*n).unwrap_or(i64::MAX)),
-            Dim::Free(name) => Message::default().bytes(2, name),
-        };
-        shape.bytes(1, dim)
-    });
-    let tensor = Message::default().int(1, data_type(element)).bytes(2, shape);
-    Message::default().bytes(1, name).bytes(2, Message::default().bytes(1, tensor))
+/// A tensor among the graph's inputs or outputs.
+fn value(name: &str, element: &Element, dims: &[Dim]) -> ValueInfo {
+    let dimension = |dim: &Dim| match dim {
+        Dim::Fixed(n) => Dimension { dim_value: Some(i64::try_from(*n).unwrap_or(i64::MAX)), ..Dimension::default() },
+        Dim::Free(name) => Dimension { dim_param: Some(name.clone()), ..Dimension::default() },
+    };
+    ValueInfo::of(name, number(element), dims.iter().map(dimension).collect())
 }
 
-/// Nodes and constants that are being written, as fields of a `GraphProto`.
+/// Nodes and constants that are being written.
 struct Nodes {
     place: &'static str,
     count: usize,
-    nodes: Message,
-    initializers: Message,
+    nodes: Vec<Node>,
+    initializers: Vec<Tensor>,
 }
 
 impl Nodes {
     fn new(place: &'static str) -> Self {
-        Self { place, count: 0, nodes: Message::default(), initializers: Message::default() }
+        Self { place, count: 0, nodes: Vec::new(), initializers: Vec::new() }
     }
 
     /// A node whose outputs are named.
     fn named(&mut self, op: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, i64)]) {
-        const INT: i64 = 2;
-        let mut node = inputs.iter().fold(Message::default(), |node, input| node.bytes(1, input));
-        node = outputs.iter().fold(node, |node, output| node.bytes(2, output));
         let label = format!("alphabar.{}.{}.{op}", self.place, self.count);
         self.count += 1;
-        node = node.bytes(3, label).bytes(4, op);
-        for (name, value) in attributes {
-            node = node.bytes(5, Message::default().bytes(1, name).int(3, *value).int(20, INT));
-        }
-        self.nodes = std::mem::take(&mut self.nodes).bytes(field::GRAPH_NODE, node);
+        let node = Node { name: Some(label), ..Node::new(op, inputs, outputs) };
+        self.nodes.push(attributes.iter().fold(node, |node, (name, value)| node.with_int(name, *value)));
     }
 
     /// A new name.
@@ -241,10 +177,7 @@ impl Nodes {
     fn constant(&mut self, values: &[i64]) -> String {
         let name = self.fresh(1);
         self.count += 1;
-        let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let length = i64::try_from(values.len()).unwrap_or(i64::MAX);
-        let tensor = Message::default().int(1, length).int(2, data_type(&Element::I64)).bytes(8, &name).bytes(9, raw);
-        self.initializers = std::mem::take(&mut self.initializers).bytes(field::GRAPH_INITIALIZER, tensor);
+        self.initializers.push(Tensor::i64(&name, values));
         name
     }
 
@@ -290,7 +223,7 @@ fn before_network(nodes: &mut Nodes, contract: &Contract, structure: &Structure)
         x = nodes.op("Mul", &[&x, row.get(Column::Scale)]);
     }
     if contract.sample.element == Element::F16 {
-        x = nodes.with("Cast", &[&x], &[("to", data_type(&Element::F16))]);
+        x = nodes.with("Cast", &[&x], &[("to", data_type::FLOAT16.into())]);
     }
     let sample = contract.sample.name.as_str();
     if structure.guided {
@@ -302,10 +235,10 @@ fn before_network(nodes: &mut Nodes, contract: &Contract, structure: &Structure)
 }
 
 /// Guidance, x̂₀, x', the registers and the counter, in the order of additions of [`crate::sample::apply`].
-fn after_network(nodes: &mut Nodes, contract: &Contract, structure: &Structure, row: &Row, opset: u64) {
+fn after_network(nodes: &mut Nodes, contract: &Contract, structure: &Structure, row: &Row, opset: i64) {
     let mut out = contract.out_sample.name.clone();
     if contract.out_sample.element == Element::F16 {
-        out = nodes.with("Cast", &[&out], &[("to", data_type(&Element::F32))]);
+        out = nodes.with("Cast", &[&out], &[("to", data_type::FLOAT.into())]);
     }
     let channels = i64::try_from(contract.channels).unwrap_or(i64::MAX);
     let wide = contract.learned_variance() == Some(true);

@@ -13,7 +13,6 @@ mod graph;
 mod place;
 mod structure;
 mod turns;
-mod wire;
 
 use std::fmt;
 use std::path::Path;
@@ -21,6 +20,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ort::session::Session;
+use prost::bytes::Bytes;
 
 use super::executor::Guidance;
 use super::pipeline::Weights;
@@ -90,16 +90,15 @@ impl Core {
         }
         let source = network.source();
         let (stored, folder) = match &source.weights {
-            Weights::Embedded(bytes) => (bytes.to_vec(), None),
-            Weights::Bytes(bytes) => (bytes.to_vec(), None),
+            Weights::Embedded(bytes) => (Bytes::from_static(bytes), None),
+            Weights::Bytes(bytes) => (Bytes::from_owner(Arc::clone(bytes)), None),
             Weights::File(path) => {
                 let unreadable =
                     |e: std::io::Error| super::Error::Unreadable { path: path.clone(), reason: e.to_string() };
-                (std::fs::read(path).map_err(unreadable)?, path.parent().map(Path::to_path_buf))
+                (std::fs::read(path).map_err(unreadable)?.into(), path.parent().map(Path::to_path_buf))
             }
         };
-        let model = graph::around(&stored, network.contract(), structure).map_err(refused)?;
-        drop(stored);
+        let model = graph::around(stored, network.contract(), structure).map_err(refused)?;
         let model = ModelSource::from_bytes(source.name.clone(), model.into());
         let (session, cuda_graph) = network.open_beside(&model, folder.as_deref())?;
         let core = Arc::new(Self { session: Mutex::new(session), cuda_graph, captured: AtomicU32::new(0) });

@@ -1,12 +1,18 @@
 //! The messages of `onnx.proto`, as far as graphs are read and written here; what is not looked into passes through as
-//! bytes, so that writing loses nothing that reading saw.
+//! bytes, so that writing loses nothing that reading saw. They are prost's, written out: no protobuf compiler is needed.
 #![allow(missing_docs, reason = "names and meanings are those of onnx.proto")]
+
+use prost::Message as _;
+use prost::bytes::{Buf, Bytes};
 
 /// Element types of `TensorProto.DataType`.
 pub mod data_type {
     pub const FLOAT: i32 = 1;
+    pub const INT32: i32 = 6;
     pub const INT64: i32 = 7;
+    pub const BOOL: i32 = 9;
     pub const FLOAT16: i32 = 10;
+    pub const DOUBLE: i32 = 11;
     pub const BFLOAT16: i32 = 16;
 }
 
@@ -170,8 +176,9 @@ pub struct Tensor {
     pub int64_data: Vec<i64>,
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
-    #[prost(bytes = "vec", optional, tag = "9")]
-    pub raw_data: Option<Vec<u8>>,
+    /// Shared: clones, and messages decoded from [`Bytes`], copy none of it.
+    #[prost(bytes = "bytes", optional, tag = "9")]
+    pub raw_data: Option<Bytes>,
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
     #[prost(uint64, repeated, tag = "11")]
@@ -239,6 +246,49 @@ pub struct Dimension {
     pub dim_param: Option<String>,
     #[prost(string, optional, tag = "3")]
     pub denotation: Option<String>,
+}
+
+/// Why bytes are not taken for a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// They are none; what the decoder says.
+    #[error("it is not an ONNX model: {0}")]
+    NotOnnx(String),
+    /// Encoding again would lose so many bytes.
+    #[error("it has {0} bytes in fields that this version does not know and would lose")]
+    Unknown(usize),
+}
+
+impl Model {
+    /// A model from its bytes; weights decoded from [`Bytes`] stay where they are.
+    ///
+    /// # Errors
+    /// [`Unreadable::NotOnnx`]; [`Unreadable::Unknown`] if encoding again would lose something.
+    pub fn from_bytes(bytes: impl Buf) -> Result<Self, Unreadable> {
+        let length = bytes.remaining();
+        let model = Self::decode(bytes).map_err(|error| Unreadable::NotOnnx(error.to_string()))?;
+        if model.graph.is_none() {
+            return Err(Unreadable::NotOnnx("it has no graph".to_owned()));
+        }
+        match length.saturating_sub(model.encoded_len()) {
+            0 => Ok(model),
+            lost => Err(Unreadable::Unknown(lost)),
+        }
+    }
+
+    /// The model as bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// The version of the standard operators.
+    #[must_use]
+    pub fn opset(&self) -> Option<i64> {
+        let standard = |set: &&OperatorSet| matches!(set.domain.as_deref(), None | Some("" | "ai.onnx"));
+        self.opset_import.iter().rfind(standard)?.version
+    }
 }
 
 impl Node {
@@ -333,7 +383,13 @@ impl ValueInfo {
     #[must_use]
     pub fn tensor(name: &str, elem_type: i32, dims: &[Option<i64>]) -> Self {
         let dimension = |&dim_value: &Option<i64>| Dimension { dim_value, ..Dimension::default() };
-        let shape = Some(Shape { dim: dims.iter().map(dimension).collect() });
+        Self::of(name, elem_type, dims.iter().map(dimension).collect())
+    }
+
+    /// A tensor's name, element type and shape.
+    #[must_use]
+    pub fn of(name: &str, elem_type: i32, dim: Vec<Dimension>) -> Self {
+        let shape = Some(Shape { dim });
         let tensor_type = Some(TensorType { elem_type: Some(elem_type), shape });
         Self { name: Some(name.to_owned()), r#type: Some(Type { tensor_type, ..Type::default() }), ..Self::default() }
     }
