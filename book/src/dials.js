@@ -206,11 +206,11 @@ const dials = (() => {
         svg.append(element("path", { d, fill: "none", stroke: colour, "stroke-width": width }));
     }
 
-    function legend({ svg }, entries) {
+    function legend({ svg }, entries, left = BOX.left + 8, first = BOX.top + 12) {
         entries.forEach(([text, colour], k) => {
-            const top = BOX.top + 12 + 15 * k;
-            svg.append(element("line", { x1: BOX.left + 8, x2: BOX.left + 26, y1: top, y2: top, stroke: colour, "stroke-width": 3 }));
-            svg.append(element("text", { x: BOX.left + 32, y: top + 4, "font-size": 11, fill: "currentColor" }, text));
+            const top = first + 15 * k;
+            svg.append(element("line", { x1: left, x2: left + 18, y1: top, y2: top, stroke: colour, "stroke-width": 3 }));
+            svg.append(element("text", { x: left + 24, y: top + 4, "font-size": 11, fill: "currentColor" }, text));
         });
     }
 
@@ -224,7 +224,7 @@ const dials = (() => {
         curve(chart, kept.map(([k, l]) => [k, Math.sqrt(l.alphaBar)]), COLOURS.blue);
         curve(chart, kept.map(([k, l]) => [k, Math.sqrt(l.noiseVar)]), COLOURS.orange);
         chart.svg.append(element("line", { x1: chart.x(t), x2: chart.x(t), y1: BOX.top, y2: BOX.bottom, stroke: COLOURS.red, "stroke-width": 2 }));
-        legend(chart, [["√ᾱ", COLOURS.blue], ["√(1 − ᾱ)", COLOURS.orange]]);
+        legend(chart, [["√ᾱ", COLOURS.blue], ["√(1 − ᾱ)", COLOURS.orange]], BOX.right - 90, (BOX.top + BOX.bottom) / 2);
         return chart.svg;
     }
 
@@ -285,7 +285,7 @@ const dials = (() => {
 
     const SHOWN = [
         ["beta", "β"], ["alpha_bar", "ᾱ"], ["one_minus_alpha_bar", "1 − ᾱ"], ["snr", "SNR"], ["log_snr", "ln SNR"],
-        ["beta_tilde", "β̃"], ["on_x0", "posterior mean, factor of x₀"], ["on_xt", "posterior mean, factor of xₜ"],
+        ["beta_tilde", "posterior variance"], ["on_x0", "posterior mean, factor of x₀"], ["on_xt", "posterior mean, factor of xₜ"],
         ["posterior_mean", "posterior mean"], ["density", "q(xₜ)"], ["score", "score"], ["x0_hat", "E[x₀ | xₜ]"],
         ["x0_var", "Var[x₀ | xₜ]"], ["eps_hat", "E[ε | xₜ]"], ["v_hat", "E[v | xₜ]"],
     ];

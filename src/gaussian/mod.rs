@@ -73,11 +73,13 @@ pub fn kl_diagonal<A: Real, D: Dimension>(
     for (index, ((p_mean, p_var), (q_mean, q_var))) in p.zip(q).enumerate() {
         let p = Moments { mean: p_mean.to_f64(), var: p_var.to_f64() };
         let q = Moments { mean: q_mean.to_f64(), var: q_var.to_f64() };
-        if p.var.is_nan() || p.var < 0.0 {
-            return Err(Error::EntryOutOfRange { name: "variance of p", index, value: p.var, expected: "≥ 0" });
+        if !(p.var.is_finite() && p.var >= 0.0) {
+            let expected = "a finite number ≥ 0";
+            return Err(Error::EntryOutOfRange { name: "variance of p", index, value: p.var, expected });
         }
-        if q.var.is_nan() || q.var <= 0.0 {
-            return Err(Error::EntryOutOfRange { name: "variance of q", index, value: q.var, expected: "> 0" });
+        if !(q.var.is_finite() && q.var > 0.0) {
+            let expected = "a finite number > 0";
+            return Err(Error::EntryOutOfRange { name: "variance of q", index, value: q.var, expected });
         }
         sum += kl(p, q);
     }
@@ -102,8 +104,8 @@ pub fn kl_to_standard<A: Real, D: Dimension>(
     let mut sum = 0.0;
     for (index, (mean, var)) in mean.iter().zip(var).enumerate() {
         let (mean, value) = (mean.to_f64(), var.to_f64());
-        if value.is_nan() || value < 0.0 {
-            return Err(Error::EntryOutOfRange { name: "variance", index, value, expected: "≥ 0" });
+        if !(value.is_finite() && value >= 0.0) {
+            return Err(Error::EntryOutOfRange { name: "variance", index, value, expected: "a finite number ≥ 0" });
         }
         sum += 0.5 * (mean * mean + excess(value, 1.0));
     }

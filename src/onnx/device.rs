@@ -125,7 +125,7 @@ pub(super) fn missing_libraries(messages: &str, not_found: &[&str]) -> Option<St
         Some(name) => vec![name],
         None => Vec::new(),
     };
-    if !driver_present() {
+    if !missing.contains(&DRIVER) && !driver_present() {
         missing.push(DRIVER);
     }
     (!missing.is_empty()).then(|| missing.join(", "))

@@ -129,17 +129,22 @@ pub fn rows(chapter: &str) -> Result<String> {
     Ok(text)
 }
 
-/// How much there is, in a sentence.
-pub fn summary() -> String {
+/// How much there is: claims, pairs of numbers, statements covered, trials of faults.
+pub fn counts() -> [(&'static str, usize); 4] {
     let claims = claims();
-    let entries: usize = claims.iter().map(|claim| claim.row_ids().count()).sum();
     let rows: std::collections::BTreeSet<&str> = claims.iter().flat_map(|claim| claim.row_ids()).collect();
-    let trials: usize = claims.iter().map(|claim| claim.fault_list().count()).sum();
-    format!(
-        "{} claims, {entries} pairs of numbers for {} statements, {trials} trials of faults.",
-        claims.len(),
-        rows.len()
-    )
+    [
+        ("claims", claims.len()),
+        ("pairs", claims.iter().map(|claim| claim.row_ids().count()).sum()),
+        ("statements", rows.len()),
+        ("trials", claims.iter().map(|claim| claim.fault_list().count()).sum()),
+    ]
+}
+
+/// The same in a sentence.
+pub fn summary() -> String {
+    let [claims, pairs, statements, trials] = counts().map(|(_, count)| count);
+    format!("{claims} claims, {pairs} pairs of numbers for {statements} statements, {trials} trials of faults.")
 }
 
 /// The errata of one source document (`0` to `3`), with the numbers that both forms give.

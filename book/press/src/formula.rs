@@ -61,7 +61,19 @@ pub fn render(text: &str, folder: &Path) -> Result<String> {
                 }
                 None => continue,
             },
-            Event::InlineMath(tex) => formula(&tex, false)?,
+            Event::InlineMath(tex) => {
+                // Punctuation stays with its formula at the end of a line.
+                let mathml = formula(&tex, false)?;
+                match text[range.end..].chars().next().filter(|c| ".,;:)".contains(*c)) {
+                    Some(mark) => {
+                        out += &text[done..range.start];
+                        out += &format!("<span class=\"keep\">{mathml}{mark}</span>");
+                        done = range.end + mark.len_utf8();
+                        continue;
+                    }
+                    None => mathml,
+                }
+            }
             Event::DisplayMath(tex) => formula(&tex, true)?,
             _ => continue,
         };
@@ -185,6 +197,7 @@ mod tests {
         let html = render("Let $x_t$ be `$5` and\n\n```text\n$y$\n```\n", Path::new(".")).unwrap();
         assert!(html.contains("<math") && html.contains("`$5`") && html.contains("$y$"), "{html}");
         assert_eq!(html.matches("<math").count(), 1);
+        assert!(render("so $x$, then", Path::new(".")).unwrap().contains("</math>,</span> then"));
         assert!(!html.contains("annotation"));
     }
 

@@ -70,6 +70,7 @@ pub fn check(out: &Path) -> Result<usize> {
         }
     }
     let all = |selector: &str| Selector::parse(selector).map_err(|error| anyhow!("{error}"));
+    let scripts = all("mfrac, msub, msup, munder, mover, msubsup, munderover, mroot")?;
     let (ids, links, loads, prose) = (
         all("[id]")?,
         all("a[href]")?,
@@ -99,6 +100,13 @@ pub fn check(out: &Path) -> Result<usize> {
                 wrong.push(format!("{page}: {loaded}: nothing may be fetched from elsewhere"));
             } else if !loaded.starts_with("data:") && !exists(path, loaded) {
                 wrong.push(format!("{page}: {loaded}: no such file"));
+            }
+        }
+        for (element, children) in html.select(&scripts).map(|element| (element, element.child_elements().count())) {
+            let name = element.value().name();
+            let wanted = if matches!(name, "msubsup" | "munderover") { 3 } else { 2 };
+            if children != wanted {
+                wrong.push(format!("{page}: <{name}> with {children} parts: {}", element.text().collect::<String>()));
             }
         }
         for element in html.select(&prose) {

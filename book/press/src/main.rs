@@ -65,7 +65,9 @@ fn refresh(src: &Path, args: &Args) -> Result<()> {
         }
     }
     let numbers = chapter::numbers();
-    for path in source::markdown(src)? {
+    // The README's counts are the code's as well.
+    let pages = source::markdown(src)?.into_iter().chain([src.join("../../README.md")]);
+    for path in pages {
         if path.file_stem().and_then(|stem| stem.to_str()).is_some_and(wanted) {
             let text = std::fs::read_to_string(&path)?;
             let fresh = region::fill(&text, &numbers).with_context(|| format!("in {}", path.display()))?;

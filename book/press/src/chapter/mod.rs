@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::evidence::counts;
 use crate::figure::Figure;
 
 /// A chapter's numbers and figures.
@@ -47,12 +48,12 @@ chapters! {
     published
 }
 
-/// Every number, by `chapter.name`.
+/// Every number, by `chapter.name`; how much there is of everything, by `all.name`.
 pub fn numbers() -> BTreeMap<String, String> {
-    all()
-        .into_iter()
-        .flat_map(|chapter| {
-            (chapter.numbers)().into_iter().map(move |(name, value)| (format!("{}.{name}", chapter.name), value))
-        })
-        .collect()
+    let own = |chapter: Chapter| {
+        let named = move |(name, value)| (format!("{}.{name}", chapter.name), value);
+        (chapter.numbers)().into_iter().map(named)
+    };
+    let counts = counts().map(|(name, count)| (format!("all.{name}"), count.to_string()));
+    all().into_iter().flat_map(own).chain(counts).collect()
 }
