@@ -13,11 +13,30 @@ use crate::source;
 /// Renders the book into `out`.
 pub fn render(book: &Path, out: &Path) -> Result<PathBuf> {
     includes(book)?;
+    paths(book)?;
     let mut press = MDBook::load(book)?;
     press.config.build.build_dir = out.to_path_buf();
     press.with_preprocessor(Formulas);
     press.build()?;
     Ok(out.to_path_buf())
+}
+
+/// Every path of the repository that the text names is there.
+fn paths(book: &Path) -> Result<()> {
+    let root = book.parent().context("the book lies in the repository")?;
+    let mut wrong = Vec::new();
+    for path in source::markdown(&book.join("src"))? {
+        for named in std::fs::read_to_string(&path)?.split('`').skip(1).step_by(2) {
+            let ours = ["src/", "tests/", "benches/", "fixtures/", "examples/", "book/"]
+                .iter()
+                .any(|top| named.starts_with(top));
+            if ours && !named.contains([' ', '\n', '<']) && !root.join(named).exists() {
+                wrong.push(format!("{}: {named}", path.display()));
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "paths that the book names and the repository has not:\n{}", wrong.join("\n"));
+    Ok(())
 }
 
 /// Every `{{#include file:anchor}}` names a file and an anchor that holds something.
