@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use alphabar::check::Run;
-use alphabar::fault::table::{ARRAY_FAULTS, SCHEDULE_FAULTS};
+use alphabar::fault::table::{ARRAY_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, SCHEDULE_FAULTS};
 use alphabar::fault::{self, Erratum, Origin, Severity};
 use alphabar::verify::ledger::{self, LedgerRow};
 use alphabar::verify::{ClaimReport, Row, claims};
@@ -240,6 +240,10 @@ pub fn table_faults() -> String {
             known.fault.name,
             cell(known.fault.sentence)
         );
+    }
+    let rescalings = RESCALING_FAULTS.iter().map(|known| known.fault);
+    for fault in [NOT_RESCALED, RESCALED_UNASKED].into_iter().chain(rescalings) {
+        let _ = writeln!(text, "| zero terminal SNR | `{}` | {} |", fault.name, cell(fault.sentence));
     }
     for known in ARRAY_FAULTS {
         let _ =
