@@ -76,35 +76,22 @@ impl Options {
 
 /// Operators that are kept in f32 unless others are named: sums over many entries, and functions that magnify an error
 /// in their argument.
-pub const F32_OPS: &[&str] = &[
-    "BatchNormalization",
-    "CumSum",
-    "Exp",
-    "GroupNormalization",
-    "InstanceNormalization",
-    "LayerNormalization",
-    "Log",
-    "LogSoftmax",
-    "LpNormalization",
-    "MeanVarianceNormalization",
-    "Pow",
-    "RMSNormalization",
-    "Range",
-    "Reciprocal",
-    "ReduceL1",
-    "ReduceL2",
-    "ReduceLogSum",
-    "ReduceLogSumExp",
-    "ReduceMean",
-    "ReduceProd",
-    "ReduceSum",
-    "ReduceSumSquare",
-    "Softmax",
-    "Sqrt",
-];
+pub const F32_OPS: &[&str] = &joined::<{ NORMALISING.len() + STATISTICS.len() }>(NORMALISING, STATISTICS);
 
 /// Operators that carry weights, or products of activations: half precision pays off here.
 const PRODUCTS: &[&str] = &["Attention", "Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"];
+/// Operators that divide by a sum over many entries.
+const NORMALISING: &[&str] = &[
+    "BatchNormalization",
+    "GroupNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "LogSoftmax",
+    "LpNormalization",
+    "MeanVarianceNormalization",
+    "RMSNormalization",
+    "Softmax",
+];
 /// Operators of a few numbers, whose results f32 carries on to the next elementwise operator (ε + variance, say).
 const STATISTICS: &[&str] = &[
     "CumSum",
@@ -124,6 +111,18 @@ const STATISTICS: &[&str] = &[
     "Sqrt",
 ];
 const ELEMENTWISE: &[&str] = &["Abs", "Add", "Clip", "Div", "Max", "Min", "Mul", "Neg", "Sub"];
+
+/// Two lists as one.
+const fn joined<const N: usize>(first: &[&'static str], second: &[&'static str]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let mut k = 0;
+    while k < N {
+        all[k] = if k < first.len() { first[k] } else { second[k - first.len()] };
+        k += 1;
+    }
+    all
+}
+
 /// A weight of which some entries do not fit.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Misfit {
