@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::failure::{Failure, Outcome, print};
 use super::model;
 use super::recipe_args::RecipeArgs;
-use crate::plan::{Clip, Noise, Plan, Recipe, SamplerKind};
+use crate::plan::{Clip, Noise, Plan, Recipe, SamplerKind, Source, Step};
 
 /// Arguments of `alphabar plan`.
 #[derive(clap::Args, Debug)]
@@ -42,8 +42,17 @@ fn table(recipe: &Recipe, plan: &Plan) -> String {
     let columns = ["t", "to", "network", "x0 from x", "x0 from out", "x", "x0", "out", "noise"];
     let _ = writeln!(
         text,
-        "{:>6} {:>6} {:>8} {:>13} {:>13} {:>13} {:>13} {:>13} {:>13}",
-        columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], columns[6], columns[7], columns[8]
+        "{:>6} {:>6} {:>8} {:>13} {:>13} {:>13} {:>13} {:>13} {:>13}{}",
+        columns[0],
+        columns[1],
+        columns[2],
+        columns[3],
+        columns[4],
+        columns[5],
+        columns[6],
+        columns[7],
+        columns[8],
+        if plan.registers() > 0 { "  kept" } else { "" }
     );
     for step in plan.steps() {
         let time = |t: Option<usize>| t.map_or_else(|| "-".into(), |t| t.to_string());
@@ -56,7 +65,7 @@ fn table(recipe: &Recipe, plan: &Plan) -> String {
         };
         let _ = writeln!(
             text,
-            "{:>6} {:>6} {:>8} {:>13.6e} {:>13.6e} {:>13.6e} {:>13.6e} {:>13.6e} {noise:>13}",
+            "{:>6} {:>6} {:>8} {:>13.6e} {:>13.6e} {:>13.6e} {:>13.6e} {:>13.6e} {noise:>13}{}",
             time(step.t),
             time(step.target),
             step.model_timestep,
@@ -64,8 +73,27 @@ fn table(recipe: &Recipe, plan: &Plan) -> String {
             step.x0_from_out,
             step.x,
             step.x0,
-            step.out
+            step.out,
+            kept(step)
         );
+    }
+    text
+}
+
+/// What a step adds to x' from earlier steps, and what it keeps for later ones.
+fn kept(step: &Step) -> String {
+    let mut text = String::new();
+    for term in &step.registers {
+        let _ = write!(text, "  {:+.6e}·r{}", term.factor, term.register);
+    }
+    for store in &step.store {
+        let source = match store.source {
+            Source::X => "x",
+            Source::Out => "out",
+            Source::X0 => "x0",
+            Source::Z => "z",
+        };
+        let _ = write!(text, "  r{} ← {source}", store.register);
     }
     text
 }
@@ -73,7 +101,11 @@ fn table(recipe: &Recipe, plan: &Plan) -> String {
 fn heading(recipe: &Recipe, plan: &Plan) -> String {
     let scheduler = &recipe.scheduler;
     let count = plan.steps().len();
-    let mut text = format!("{} · {count} of {} steps", plan.name(), scheduler.trained_steps);
+    let mut text = if recipe.sampler == SamplerKind::Heun {
+        format!("{} · {count} evaluations, a chain of {} steps", plan.name(), scheduler.trained_steps)
+    } else {
+        format!("{} · {count} of {} steps", plan.name(), scheduler.trained_steps)
+    };
     let _ = write!(text, " · {:?} prediction", scheduler.prediction);
     let _ = match scheduler.clip {
         Clip::None => write!(text, " · no clipping"),
@@ -83,6 +115,15 @@ fn heading(recipe: &Recipe, plan: &Plan) -> String {
     let _ = match recipe.sampler {
         SamplerKind::Ddim => write!(text, " · eta {}", recipe.eta),
         SamplerKind::Ddpm => write!(text, " · variance {:?}", scheduler.variance),
+        SamplerKind::DpmSolverMultistep | SamplerKind::Heun => Ok(()),
     };
-    text + "\nx0 = clip(x0 from x · x + x0 from out · out)     x' = x·x + x0·x0 + out·out + noise·z\n\n"
+    text += "\nx0 = clip(x0 from x · x + x0 from out · out)     x' = x·x + x0·x0 + out·out + noise·z\n";
+    if plan.registers() > 0 {
+        text += "kept: terms of x' from what earlier steps kept, and what this one keeps (r0, r1, …)\n";
+    }
+    #[expect(clippy::float_cmp, reason = "a scale of exactly 1 is no scale")]
+    if plan.steps().iter().any(|step| step.input_scale != 1.0) {
+        text += "x is x_t/√ᾱ_t until the last step; the network sees √ᾱ_t x\n";
+    }
+    text + "\n"
 }

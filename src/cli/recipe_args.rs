@@ -18,13 +18,13 @@ pub struct RecipeArgs {
     /// Sampler [default: the configuration's class, else ddim]
     #[arg(long, value_enum)]
     pub sampler: Option<SamplerName>,
-    /// Network evaluations [default: 50 for ddim, all for ddpm]
+    /// Network evaluations [default: all for ddpm, 50 for ddim, 20 for dpm++2m, 39 for heun]
     #[arg(long, value_name = "S", conflicts_with = "timesteps")]
     pub steps: Option<usize>,
     /// The network's timesteps, from 0, decreasing, as in 999,500,0
     #[arg(long, value_name = "LIST", conflicts_with = "spacing")]
     pub timesteps: Option<Timesteps>,
-    /// How the steps are spaced
+    /// How the steps are spaced [default: the configuration's; linspace for the solvers unless it is a solver's]
     #[arg(long, value_enum)]
     pub spacing: Option<SpacingName>,
     /// What a step leads to: the list's next timestep, or t − T//S as diffusers' DDIM has it [default: list]
@@ -61,6 +61,22 @@ pub enum SamplerName {
     Ddpm,
     /// Denoising diffusion implicit model.
     Ddim,
+    /// DPM-Solver++ 2M: second order, one evaluation a step.
+    #[value(name = "dpm++2m", alias = "dpmpp2m")]
+    DpmSolverMultistep,
+    /// Heun's method: second order, two evaluations a step.
+    Heun,
+}
+
+impl SamplerName {
+    const fn kind(self) -> SamplerKind {
+        match self {
+            Self::Ddpm => SamplerKind::Ddpm,
+            Self::Ddim => SamplerKind::Ddim,
+            Self::DpmSolverMultistep => SamplerKind::DpmSolverMultistep,
+            Self::Heun => SamplerKind::Heun,
+        }
+    }
 }
 
 /// `--spacing`.
@@ -157,14 +173,6 @@ impl RecipeArgs {
         } else if self.clip && scheduler.clip == Clip::None {
             scheduler.clip = Clip::Range { bound: scheduler.clip_bound };
         }
-        if let Some(spacing) = self.spacing {
-            scheduler.spacing = match spacing {
-                SpacingName::Leading => Spacing::Leading { offset: scheduler.steps_offset },
-                SpacingName::Linspace => Spacing::Linspace,
-                SpacingName::Trailing => Spacing::Trailing,
-                SpacingName::Quadratic => Spacing::Quadratic,
-            };
-        }
         if let Some(variance) = self.variance {
             scheduler.variance = match variance {
                 VarianceName::Beta => VarianceType::FixedLarge,
@@ -173,12 +181,20 @@ impl RecipeArgs {
             };
         }
         let mut recipe = match self.sampler {
-            Some(SamplerName::Ddpm) => Recipe::with_sampler(scheduler, SamplerKind::Ddpm),
-            Some(SamplerName::Ddim) => Recipe::with_sampler(scheduler, SamplerKind::Ddim),
-            None => Recipe::new(scheduler)
-                .map_err(|error| Failure::input(format!("{error}: give --sampler ddim or --sampler ddpm")))?,
+            Some(name) => Recipe::with_sampler(scheduler, name.kind()),
+            None => Recipe::new(scheduler).map_err(|error| {
+                Failure::input(format!("{error}: give --sampler ddim, --sampler ddpm or another"))
+            })?,
         };
         self.refuse_unused(recipe.sampler)?;
+        if let Some(spacing) = self.spacing {
+            recipe.scheduler.spacing = match spacing {
+                SpacingName::Leading => Spacing::Leading { offset: recipe.scheduler.steps_offset },
+                SpacingName::Linspace => Spacing::Linspace,
+                SpacingName::Trailing => Spacing::Trailing,
+                SpacingName::Quadratic => Spacing::Quadratic,
+            };
+        }
         if let Some(steps) = self.steps {
             recipe.visits = Visits::Count(steps);
         }
@@ -206,10 +222,11 @@ impl RecipeArgs {
             }
         };
         let trained = recipe.scheduler.trained_steps;
-        if let (Some(steps), true) = (self.steps, self.steps == Some(0) || self.steps > Some(trained)) {
-            return Err(Failure::usage(format!(
-                "--steps is {steps}; expected 1 to {trained}, the steps of training"
-            )));
+        let most = recipe.sampler.most_evaluations(trained);
+        if let Some(steps) = self.steps.filter(|steps| !(1..=most).contains(steps)) {
+            let why =
+                if most == trained { "the steps of training" } else { "two for each of training's steps but one" };
+            return Err(Failure::usage(format!("--steps is {steps}; expected 1 to {most}, {why}")));
         }
         let list = recipe.model_timesteps().map_err(blame(self.steps.is_some(), "--steps"))?;
         if self.timesteps.is_some() {
@@ -223,16 +240,19 @@ impl RecipeArgs {
     }
 
     fn refuse_unused(&self, sampler: SamplerKind) -> Outcome {
-        let (name, unused) = match sampler {
-            SamplerKind::Ddpm => {
-                let eta = ("--eta", self.eta.is_some(), "use --sampler ddim");
-                ("ddpm", [eta, ("--clipped-epsilon", self.clipped_epsilon.is_some(), "use --sampler ddim")])
-            }
-            SamplerKind::Ddim => {
-                let variance = ("--variance", self.variance.is_some(), "use --sampler ddpm, or --eta to add noise");
-                ("ddim", [variance, ("", false, "")])
-            }
+        let (name, noise) = match sampler {
+            SamplerKind::Ddpm => ("ddpm", ""),
+            SamplerKind::Ddim => ("ddim", "use --sampler ddpm, or --eta to add noise"),
+            SamplerKind::DpmSolverMultistep => ("dpm++2m", "use --sampler ddpm"),
+            SamplerKind::Heun => ("heun", "use --sampler ddpm"),
         };
+        let (ddim, ddpm) = (sampler == SamplerKind::Ddim, sampler == SamplerKind::Ddpm);
+        let unused = [
+            ("--eta", self.eta.is_some() && !ddim, "use --sampler ddim"),
+            ("--clipped-epsilon", self.clipped_epsilon.is_some() && !ddim, "use --sampler ddim"),
+            ("--variance", self.variance.is_some() && !ddpm, noise),
+            ("--previous", self.previous.is_some() && !ddim && !ddpm, "use --sampler ddim"),
+        ];
         match unused.iter().find(|(_, given, _)| *given) {
             Some((option, _, fix)) => Err(Failure::usage(format!("{option} has no meaning for {name}; {fix}"))),
             None => Ok(()),

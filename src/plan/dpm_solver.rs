@@ -50,7 +50,7 @@ impl DpmSolver {
     pub fn plan(&self, grid: &Grid) -> Result<Plan> {
         let nodes = grid.nodes();
         if self.order == Order::SecondMultistep {
-            return Plan::new("dpm_solver++2m", 1.0, self.multistep(nodes)?);
+            return Plan::new("dpm_solver++2m", 1.0, stage::compact(self.multistep(nodes)?));
         }
         if nodes[0].level.signal() <= 0.0 {
             let reason = "alpha_bar is 0 (zero terminal SNR); use DPM-Solver++ 2M or DDIM with a v- or x0-network";
@@ -65,7 +65,7 @@ impl DpmSolver {
             Order::Second => "dpm_solver_2",
             Order::Third | Order::SecondMultistep => "dpm_solver_3",
         };
-        Plan::new(name, 1.0, steps)
+        Plan::new(name, 1.0, stage::compact(steps))
     }
 
     fn interval(&self, grid: &Grid, from: Node, to: Node) -> Result<Vec<Step>> {

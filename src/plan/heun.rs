@@ -57,6 +57,6 @@ impl Heun {
             let next = finish(y.plus(slope.plus(corrected).times(0.5 * width)));
             steps.push(stage::step(to, to.t, scale_to, how, next, Vec::new())?);
         }
-        Plan::new("heun", 1.0 / start, steps)
+        Plan::new("heun", 1.0 / start, stage::compact(steps))
     }
 }

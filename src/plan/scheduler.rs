@@ -2,6 +2,8 @@
 //!
 //! Keys that are unknown are ignored, keys that are absent have the default that diffusers' `DDPMScheduler` and
 //! `DDIMScheduler` share (0.42). `variance_type` is read by DDPM alone and `set_alpha_to_one` by DDIM alone, as there.
+//! A `DPMSolverMultistepScheduler` is read by its own rules: it spaces linearly unless it says otherwise, knows no
+//! `clip_sample`, and has options that choose among solvers; those that choose another than DPM-Solver++ 2M are refused.
 
 use serde_json::{Map, Value};
 
@@ -118,25 +120,33 @@ impl Scheduler {
         let keys = object(text)?;
         let keys = Keys(&keys);
         let chain = Self::chain(&keys)?;
+        let class_name = keys.text("_class_name")?;
+        let multistep = class_name == Some(MULTISTEP);
+        if multistep {
+            keys.only_2m()?;
+        }
         let steps_offset = keys.count("steps_offset", 0, 0, MAX_STEPS)?;
         let clip_bound = keys.number("clip_sample_range", 1.0)?;
         let clip = if keys.flag("thresholding", false)? {
             let fraction = keys.number("dynamic_thresholding_ratio", 0.995)?;
             Clip::Quantile { fraction, max: keys.number("sample_max_value", 1.0)? }
-        } else if keys.flag("clip_sample", true)? {
+        } else if !multistep && keys.flag("clip_sample", true)? {
             Clip::Range { bound: clip_bound }
         } else {
             Clip::None
         };
         Ok(Self {
-            class_name: keys.text("_class_name")?.map(str::to_owned),
+            class_name: class_name.map(str::to_owned),
             prediction: keys.name("prediction_type", PREDICTIONS, "epsilon, sample or v_prediction")?,
             variance: keys.name("variance_type", VARIANCES, "fixed_small, fixed_large or learned_range")?,
             clip,
             clip_bound,
-            spacing: keys
-                .name("timestep_spacing", SPACINGS, "leading, linspace or trailing")?
-                .with_offset(steps_offset),
+            spacing: match keys.get("timestep_spacing") {
+                None if multistep => Spacing::Linspace,
+                _ => keys
+                    .name("timestep_spacing", SPACINGS, "leading, linspace or trailing")?
+                    .with_offset(steps_offset),
+            },
             steps_offset,
             data_is_clean: keys.flag("set_alpha_to_one", true)?,
             ..chain
@@ -208,6 +218,22 @@ impl Scheduler {
     }
 }
 
+/// The diffusers class that DPM-Solver++ 2M belongs to.
+const MULTISTEP: &str = "DPMSolverMultistepScheduler";
+
+/// Its options that name a solver, with the only choice that there is a plan for; all are the class's defaults.
+const ONLY_2M: &[(&str, &str)] = &[
+    ("algorithm_type", "dpmsolver++"),
+    ("solver_order", "2"),
+    ("solver_type", "midpoint"),
+    ("final_sigmas_type", "zero"),
+    ("use_karras_sigmas", "false"),
+    ("use_exponential_sigmas", "false"),
+    ("use_beta_sigmas", "false"),
+    ("use_lu_lambdas", "false"),
+    ("use_flow_sigmas", "false"),
+];
+
 const BETA_SCHEDULES: &[(&str, BetaSchedule)] = &[
     ("linear", BetaSchedule::Linear),
     ("scaled_linear", BetaSchedule::ScaledLinear),
@@ -269,6 +295,20 @@ impl<'a> Keys<'a> {
 
     fn text(&self, key: &'static str) -> Result<Option<&'a str>> {
         self.get(key).map(|value| value.as_str().ok_or_else(|| wrong(key, value, "a string"))).transpose()
+    }
+
+    /// Refuses what a multistep scheduler may say that DPM-Solver++ 2M does not do.
+    fn only_2m(&self) -> Result<()> {
+        for (key, only) in ONLY_2M {
+            let value =
+                self.get(key).filter(|value| value.as_str().map_or(value.to_string(), str::to_owned) != *only);
+            if let Some(value) = value {
+                let expected =
+                    "DPM-Solver++ 2M: dpmsolver++, order 2, midpoint, final sigma zero, the chain's own levels";
+                return Err(wrong(key, value, expected));
+            }
+        }
+        Ok(())
     }
 
     /// The meaning of a name, the table's first for an absent key.
@@ -347,6 +387,28 @@ mod tests {
         };
         assert_eq!(got, want);
         assert!(got.schedule().unwrap().betas().as_slice()[9] >= 1.0);
+    }
+
+    #[test]
+    fn a_multistep_scheduler_has_its_own_defaults_and_is_refused_if_it_is_another_solver() {
+        let read =
+            |more: &str| Scheduler::from_json(&format!("{{\"_class_name\": \"DPMSolverMultistepScheduler\"{more}}}"));
+        let plain = read("").unwrap();
+        assert_eq!((plain.spacing, plain.clip), (Spacing::Linspace, Clip::None));
+        let defaults =
+            read(", \"solver_order\": 2, \"algorithm_type\": \"dpmsolver++\", \"use_karras_sigmas\": false");
+        assert_eq!(defaults.unwrap().spacing, Spacing::Linspace);
+        let trailing = read(", \"timestep_spacing\": \"trailing\", \"thresholding\": true").unwrap();
+        assert_eq!(
+            (trailing.spacing, trailing.clip),
+            (Spacing::Trailing, Clip::Quantile { fraction: 0.995, max: 1.0 })
+        );
+        for (key, value) in
+            [("solver_order", "3"), ("algorithm_type", "\"sde-dpmsolver++\""), ("use_karras_sigmas", "true")]
+        {
+            let error = read(&format!(", \"{key}\": {value}")).unwrap_err();
+            assert!(error.to_string().contains(key) && error.to_string().contains("2M"), "{error}");
+        }
     }
 
     #[test]

@@ -97,3 +97,16 @@ pub(super) fn step(
         store,
     })
 }
+
+/// The same steps with registers numbered 0, 1, … without gaps: each costs an executor a tensor of the state's size.
+pub(super) fn compact(mut steps: Vec<Step>) -> Vec<Step> {
+    let mut used: Vec<usize> = steps.iter().flat_map(|step| step.store.iter().map(|store| store.register)).collect();
+    used.sort_unstable();
+    used.dedup();
+    let renumber = |register: &mut usize| *register = used.iter().position(|r| r == register).unwrap_or(*register);
+    for step in &mut steps {
+        step.registers.iter_mut().for_each(|term| renumber(&mut term.register));
+        step.store.iter_mut().for_each(|store| renumber(&mut store.register));
+    }
+    steps
+}

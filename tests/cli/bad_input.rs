@@ -214,6 +214,9 @@ fn options_that_do_not_go_together() {
 fn an_option_that_the_sampler_does_not_use() {
     Place::new().fails("sample --sampler ddpm --eta 1", 2, &["--eta", "ddpm"]);
     Place::new().fails("sample --sampler ddim --variance beta", 2, &["--variance", "ddim"]);
+    Place::new().fails("sample --sampler dpm++2m --eta 1", 2, &["--eta", "dpm++2m", "--sampler ddim"]);
+    Place::new().fails("sample --sampler heun --variance beta", 2, &["--variance", "heun", "--sampler ddpm"]);
+    Place::new().fails("sample --sampler heun --previous stride", 2, &["--previous", "heun"]);
     Place::new().fails("sample --sampler ddpm --clipped-epsilon from-clipped", 2, &["--clipped-epsilon"]);
     Place::new().fails("sample --eta -1", 2, &["eta"]);
     Place::new().fails("sample --null-label 10", 2, &["--null-label", "--guidance"]);

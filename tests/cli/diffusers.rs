@@ -56,9 +56,9 @@ fn difference(got: &ArrayD<f32>, want: &ArrayD<f32>) -> f32 {
     got.iter().zip(want).fold(0.0_f32, |worst, (g, w)| worst.max((g - w).abs())) / size
 }
 
-/// diffusers' DDIM steps to t − T//S; its DDPM to the next timestep of the list.
+/// diffusers' DDIM steps to t − T//S; the others to the next timestep of the list.
 fn previous(case: &Value) -> &'static str {
-    if case["scheduler"]["_class_name"] == "DDIMScheduler" { "--previous stride" } else { "--previous list" }
+    if case["scheduler"]["_class_name"] == "DDIMScheduler" { "--previous stride" } else { "" }
 }
 
 fn case<'a>(cases: &'a Value, name: &str) -> &'a Value {
@@ -109,6 +109,11 @@ fn the_comparison_rejects_wrong_options() {
         ("ddpm_fixed_large", "--variance beta-tilde"),
         ("ddpm_learned_range", "--variance beta"),
         ("ddpm_linspace", "--spacing trailing"),
+        ("multistep", "--spacing leading"),
+        ("multistep", "--clip"),
+        ("multistep_few", "--sampler ddim"),
+        ("multistep_few", "--sampler heun"),
+        ("multistep_v", "--prediction epsilon"),
     ];
     for (name, option) in wrong {
         let case = case(&cases, name);

@@ -17,7 +17,12 @@ fn the_table_shows_the_papers_t_beside_the_networks() {
 #[test]
 fn a_stored_plan_gives_the_same_samples() {
     let place = Place::new();
-    for options in ["--sampler ddim --steps 6 --eta 0.5", "--sampler ddpm --steps 6 --variance beta"] {
+    for options in [
+        "--sampler ddim --steps 6 --eta 0.5",
+        "--sampler ddpm --steps 6 --variance beta",
+        "--sampler dpm++2m --steps 6",
+        "--sampler heun --steps 7",
+    ] {
         place.write("plan.json", place.done(&format!("plan {options} --json")).stdout);
         place.done(&format!("sample --count 3 {options} --out direct.npy"));
         place.done("sample --count 3 --plan plan.json --out stored.npy");
@@ -104,4 +109,55 @@ fn a_network_with_a_variance_serves_samplers_that_do_not_ask_for_it() {
     let read = |name: &str| -> Array4<f32> { read_npy(place.path(name)).unwrap() };
     assert_eq!(read("ddim.npy").shape(), [2, 3, 16, 16]);
     assert_ne!(read("beta.npy"), read("learned.npy"));
+}
+
+fn timesteps(place: &Place, line: &str) -> Vec<f64> {
+    let plan: serde_json::Value = serde_json::from_str(&place.done(&format!("plan --json {line}")).stdout).unwrap();
+    plan["steps"].as_array().unwrap().iter().map(|step| step["model_timestep"].as_f64().unwrap()).collect()
+}
+
+/// The solvers' last step leads from the last timestep to the data, so the lowest of S + 1 is left out.
+#[test]
+fn steps_are_evaluations_of_the_network_whatever_the_sampler() {
+    let place = Place::new();
+    assert_eq!(timesteps(&place, "--sampler dpm++2m --steps 4"), [999.0, 749.0, 500.0, 250.0]);
+    assert_eq!(timesteps(&place, "--sampler heun --steps 7"), [999.0, 749.0, 749.0, 500.0, 500.0, 250.0, 250.0]);
+    assert_eq!(timesteps(&place, "--sampler dpm++2m --steps 4 --spacing trailing"), [999.0, 749.0, 499.0, 249.0]);
+    for (options, count) in [
+        ("--sampler dpm++2m", 20),
+        ("--sampler heun", 39),
+        ("--sampler heun --steps 8", 7),
+        ("--sampler dpm++2m --steps 1000", 1000),
+        ("--sampler heun --steps 1999", 1999),
+    ] {
+        assert_eq!(timesteps(&place, options).len(), count, "{options}");
+    }
+    place.fails("plan --sampler heun --steps 2000", 2, &["--steps", "1 to 1999"]);
+}
+
+#[test]
+fn the_table_shows_what_is_kept_between_steps() {
+    let text = Place::new().done("plan --sampler dpm++2m --steps 3").stdout;
+    assert!(text.contains("r0 ← x0") && text.contains("·r0") && !text.contains("r1 ←"), "{text}");
+    let text = Place::new().done("plan --sampler heun --steps 3").stdout;
+    assert!(text.contains("x_t/√ᾱ_t") && text.contains("r0 ← x") && text.contains("r1 ←"), "{text}");
+}
+
+/// Distance to the solution of the probability-flow ODE, which Heun's method reaches with 399 evaluations.
+#[test]
+fn second_order_needs_fewer_evaluations() {
+    let place = Place::new();
+    let sample = |options: &str| -> Array4<f32> {
+        place.done(&format!("sample --count 4 --no-clip --out x.npy --spacing linspace {options}"));
+        read_npy(place.path("x.npy")).unwrap()
+    };
+    let solution = sample("--sampler heun --steps 399");
+    let distance = |options: &str| {
+        let difference = sample(options) - &solution;
+        (difference.iter().map(|d| d * d).sum::<f32>() / difference.len() as f32).sqrt()
+    };
+    let (first, second) = (distance("--sampler ddim --steps 40"), distance("--sampler dpm++2m --steps 20"));
+    assert!(second < 0.75 * first, "dpm++2m: {second}, ddim: {first}");
+    let heun = distance("--sampler heun --steps 79");
+    assert!(heun < 0.75 * first, "heun: {heun}, ddim: {first}");
 }
