@@ -356,7 +356,8 @@ impl Args {
     fn carry_out(&self, samplers: &[&Sampler], job: &Job<'_>, sink: &mut dyn Sink, voice: Voice) -> Outcome<Shared> {
         let (count, steps, each) = (job.seeds.len(), job.plan.steps().len(), evaluations(job.guidance));
         // A film shows the first few samples, whatever the size of the batches turns out to be.
-        let film = self.film.as_ref().map(|path| Film::open(path, samplers[0].shape(), count, steps)).transpose()?;
+        let film =
+            self.film.as_ref().map(|path| Film::open(path, samplers[0].shape(), count, job.plan)).transpose()?;
         let bar = voice.bar((count * steps * each) as u64);
         let stage = Stage::new(bar, each, film, voice);
         let shared = share(samplers, job, &stage, |batch| sink.take(batch.samples.view()))?;

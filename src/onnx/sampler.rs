@@ -173,7 +173,7 @@ impl Sampler {
     /// The sampler, steps and spacing that the configuration names; change what you like, then [`Recipe::plan`].
     ///
     /// # Errors
-    /// [`crate::Error::Unsupported`] if the configuration is of a class that is neither DDPM nor DDIM.
+    /// [`crate::Error::Unsupported`] if the configuration is of a class that has no plan here.
     pub fn recipe(&self) -> Result<Recipe, SampleError> {
         Ok(Recipe::new(self.scheduler.clone())?)
     }

@@ -10,6 +10,7 @@ use super::Draft;
 use super::font::Canvas;
 use super::pixels::{byte, color, write_png};
 use crate::cli::failure::{Failure, Outcome};
+use crate::plan::Plan;
 
 const GAP: usize = 2;
 const GROUND: u8 = 40;
@@ -28,8 +29,8 @@ pub struct Film {
     gif: bool,
     shape: [usize; 3],
     shown: usize,
-    /// The steps that are kept.
-    moments: Vec<usize>,
+    /// The steps that are kept, and what turns the state after each into x_t: a plan may keep it in other units.
+    moments: Vec<(usize, f32)>,
     /// x_t then x̂₀ of every shown sample, for each moment.
     frames: Vec<Vec<Vec<u8>>>,
 }
@@ -44,32 +45,35 @@ impl Film {
         Draft::new(path).map(drop)
     }
 
-    /// Starts the film of a run of `steps` steps that makes `count` samples; it shows those of the first batch.
+    /// Starts the film of a plan that makes `count` samples; it shows those of the first batch.
     ///
     /// # Errors
     /// Exit 2 for an extension other than `.gif` and `.png`; exit 1 if the file cannot be written there.
-    pub fn open(path: &Path, shape: [usize; 3], count: usize, steps: usize) -> Outcome<Self> {
+    pub fn open(path: &Path, shape: [usize; 3], count: usize, plan: &Plan) -> Outcome<Self> {
+        let steps = plan.steps().len();
         let gif = is_gif(path)?;
         color(shape[0])?;
         let wanted = if gif { FRAMES } else { COLUMNS }.min(steps);
-        let moments = (1..=wanted).map(|k| (k * steps).div_ceil(wanted) - 1).collect();
+        let scale_after = |step: usize| plan.steps().get(step + 1).map_or(1.0, |next| next.input_scale as f32);
+        let kept = (1..=wanted).map(|k| (k * steps).div_ceil(wanted) - 1);
+        let moments = kept.map(|step| (step, scale_after(step))).collect();
         Ok(Self { draft: Draft::new(path)?, gif, shape, shown: count.min(SHOWN), moments, frames: Vec::new() })
     }
 
     /// Looks at a step: x' and x̂₀ of the whole batch, NCHW.
     pub fn see(&mut self, step: usize, x: &[f32], x0: &[f32]) {
-        if self.moments.get(self.frames.len()) != Some(&step) {
-            return;
-        }
+        let Some(&(_, scale)) = self.moments.get(self.frames.len()).filter(|(kept, _)| *kept == step) else { return };
         let [channels, height, width] = self.shape;
         let each = channels * height * width;
         self.shown = self.shown.min(x.len() / each);
-        let tile = |values: &[f32]| -> Vec<u8> {
-            (0..each).map(|i| byte(values[i % channels * height * width + i / channels])).collect()
+        let tile = |values: &[f32], scale: f32| -> Vec<u8> {
+            (0..each).map(|i| byte(scale * values[i % channels * height * width + i / channels])).collect()
         };
-        let tiles = |values: &[f32]| values.chunks(each).take(self.shown).map(tile).collect::<Vec<_>>();
-        let mut frame = tiles(x);
-        frame.extend(tiles(x0));
+        let tiles = |values: &[f32], scale| -> Vec<_> {
+            values.chunks(each).take(self.shown).map(|values| tile(values, scale)).collect()
+        };
+        let mut frame = tiles(x, scale);
+        frame.extend(tiles(x0, 1.0));
         self.frames.push(frame);
     }
 
