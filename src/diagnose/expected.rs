@@ -165,6 +165,8 @@ pub(crate) fn readings(array: Array, basis: &Basis, arithmetic: Arithmetic) -> V
             vec![column(Column::MeanXt, |r| r.before.one_minus() * r.alpha.sqrt() / r.bar.one_minus())]
         }
         Array::Snr => vec![column(Column::Snr, |r| r.bar / r.bar.one_minus())],
+        Array::LogSnr => vec![derived(Row::log_snr, Convention::Only)],
+        Array::LambdaT => vec![derived(|r| r.log_snr().times(0.5), Convention::Only)],
         Array::LossWeight => weights(&derived, steps),
         Array::Sigmas => {
             let plain = derived(|r| (r.bar.one_minus() / r.bar).sqrt(), Convention::Only);
@@ -229,6 +231,11 @@ impl Row {
 
     fn snr(&self) -> Bounded {
         self.bar / self.bar.one_minus()
+    }
+
+    /// As a difference of logarithms, which rounds more than the logarithm of the ratio.
+    fn log_snr(&self) -> Bounded {
+        self.bar.ln() - self.bar.one_minus().ln()
     }
 
     fn one(&self) -> Bounded {

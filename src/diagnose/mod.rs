@@ -201,6 +201,7 @@ impl Basis {
             report.notes.push(format!("no betas in the file; recognised {}", found.words()));
             return Some(Self::meant(&found));
         }
+        let mistaken = known.iter().find_map(|(array, numbers)| search::mistaken(*array, numbers));
         let cumulative = known.iter().find(|(array, _)| *array == Array::AlphasCumprod);
         if let Some((array, numbers)) = cumulative {
             let mut previous = 1.0;
@@ -211,7 +212,15 @@ impl Basis {
                 return None;
             }
             report.notes.push("no betas in the file; judged by the betas that its alphas_cumprod implies".into());
+            if let Some((found, fault)) = mistaken {
+                let (words, sentence) = (found.words(), fault.sentence);
+                report.notes.push(format!("if {words} was meant, this is wrong ({sentence}): name it (--schedule)"));
+            }
             return Some(Self::of(implied, None, 4.0 * numbers.precision.unit_roundoff()));
+        }
+        if let Some((found, _)) = mistaken {
+            report.notes.push(format!("no betas in the file; taken for {}, computed wrongly", found.words()));
+            return Some(Self::meant(&found));
         }
         if let Some((array, numbers)) = known.first() {
             report.findings.push(Finding::undecided(*array, numbers));

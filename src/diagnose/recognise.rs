@@ -1,9 +1,8 @@
 //! Which known schedule do these numbers belong to?
 
-use super::{Meant, Numbers, Precision};
+use super::expected::{Arithmetic, readings};
+use super::{Basis, Meant, Numbers, Precision};
 use crate::fault::table::{Array, Kind, Named};
-use crate::schedule::Schedule;
-use crate::table::{Column, Table};
 
 /// The schedules in use, at a length, with ranges that published configurations have; each as it is, then each
 /// rescaled to zero terminal SNR.
@@ -46,31 +45,29 @@ pub fn recognise(array: Array, numbers: &Numbers) -> Option<Meant> {
     }
     let close = |want: f64, got: f64, error: f64| (got - want).abs() <= tolerance * (want.abs() + 1e-6) + error;
     let fits = |meant: &Meant| {
-        let Some(want) = derived(array, meant).filter(|want| want.len() == values.len()) else { return false };
         let errors = match array {
             Array::Betas => meant.errors(numbers.precision.max(Precision::F32).unit_roundoff()),
-            _ => vec![0.0; want.len()],
+            _ => vec![0.0; values.len()],
         };
-        want.iter().zip(values).zip(errors).all(|((&want, &got), error)| close(want, got, error))
+        let alike = |want: &Vec<f64>| {
+            want.len() == values.len()
+                && want.iter().zip(values).zip(&errors).all(|((&want, &got), &error)| close(want, got, error))
+        };
+        derived(array, meant).iter().any(alike)
     };
     candidates.into_iter().find(fits)
 }
 
-fn derived(array: Array, meant: &Meant) -> Option<Vec<f64>> {
-    let column = match array {
-        Array::Betas => return Some(meant.values()),
-        Array::Alphas => Column::Alpha,
-        Array::AlphasCumprod => Column::AlphaBar,
-        Array::SqrtAlphasCumprod => Column::SqrtAlphaBar,
-        Array::SqrtOneMinusAlphasCumprod => Column::SqrtOneMinusAlphaBar,
-        Array::PosteriorVariance => Column::BetaTilde,
-        Array::PosteriorMeanCoef1 => Column::MeanX0,
-        Array::PosteriorMeanCoef2 => Column::MeanXt,
-        Array::Snr => Column::Snr,
-        _ => return None,
-    };
-    let schedule = Schedule::new(meant.betas().ok()?);
-    Some(Table::new(&schedule).column(column).to_vec())
+/// What the array may hold under a schedule; nothing for weights, some of which every schedule shares.
+fn derived(array: Array, meant: &Meant) -> Vec<Vec<f64>> {
+    match array {
+        Array::Betas => vec![meant.values()],
+        Array::LossWeight => Vec::new(),
+        _ => {
+            let exact = Arithmetic::stored_in(Precision::F64);
+            readings(array, &Basis::meant(meant), exact).into_iter().map(|reading| reading.best).collect()
+        }
+    }
 }
 
 /// The shortest decimal within the tolerance: 0.02 for 0.0199999996.

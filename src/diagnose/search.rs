@@ -1,9 +1,9 @@
 //! Judging one array: against the formula, against the known faults, against pairs of them.
 
 use super::expected::{Arithmetic, Convention, Expected, readings};
-use super::recognise::tolerance;
+use super::recognise::{tolerance, usual};
 use super::report::{Finding, Place, Verdict};
-use super::{Basis, Numbers, Precision, relation};
+use super::{Basis, Meant, Numbers, Precision, relation};
 use crate::fault::Fault;
 use crate::fault::table::{ARRAY_FAULTS, Array, Chain};
 use crate::table::ulps;
@@ -56,6 +56,26 @@ fn right_by(finding: &mut Finding, numbers: &Numbers, readings: &[Expected]) -> 
     true
 }
 
+/// The longest chain that is searched for mistakes without its schedule: some faults cost T² operations.
+const LONGEST: usize = 4000;
+
+/// The usual schedule and the known mistake that give this array, where no schedule was named and none gives it right.
+pub(crate) fn mistaken(array: Array, numbers: &Numbers) -> Option<(Meant, Fault)> {
+    let steps = numbers.values.len();
+    if array == Array::LossWeight || steps > LONGEST {
+        return None;
+    }
+    let mut closest = Closest::new(numbers, [vec![0.0; steps]]);
+    for meant in usual(steps) {
+        let chain = Chain::new(meant.values());
+        for known in ARRAY_FAULTS.iter().filter(|known| known.array == array) {
+            let values: Vec<f64> = (0..steps).map(|i| (known.entry)(&chain, i)).collect();
+            closest.consider((meant.clone(), known.fault), &values);
+        }
+    }
+    closest.fault()
+}
+
 fn known_faults(array: Array, numbers: &Numbers, basis: &Basis, readings: &[Expected]) -> Vec<Fault> {
     let right = &readings[0].best;
     let steps = basis.chain.steps();
@@ -69,7 +89,7 @@ fn known_faults(array: Array, numbers: &Numbers, basis: &Basis, readings: &[Expe
         return vec![fault];
     }
     // A fault upstream: the schedule wrong, or ᾱ, carried into this array.
-    if let Some((other, fault)) = basis.meant.as_ref().map(super::Meant::other_rescaling)
+    if let Some((other, fault)) = basis.meant.as_ref().map(Meant::other_rescaling)
         && fits(array, numbers, &Basis::meant(&other))
     {
         return vec![fault];
@@ -211,5 +231,7 @@ fn ordinary(array: Array, c: &Chain, i: usize) -> f64 {
         Array::PosteriorMeanCoef2 => rest_prev * (1.0 - beta).sqrt() / rest,
         Array::Snr | Array::LossWeight => bar / rest,
         Array::Sigmas => (rest / bar).sqrt(),
+        Array::LogSnr => bar.ln() - rest.ln(),
+        Array::LambdaT => 0.5 * (bar.ln() - rest.ln()),
     }
 }

@@ -3,6 +3,7 @@
 
 #[macro_use]
 mod ordinary;
+mod alone;
 mod half;
 mod zero_terminal_snr;
 

@@ -29,6 +29,9 @@ macro_rules! ordinary_tables {
             (Array::Snr, table(&|i| bar[i] / (1.0 - bar[i]))),
             (Array::LossWeight, table(&|i| (bar[i] / (1.0 - bar[i])).min(5.0) / (bar[i] / (1.0 - bar[i])))),
             (Array::Sigmas, table(&|i| ((1.0 - bar[i]) / bar[i]).sqrt())),
+            (Array::LogSnr, table(&|i| (bar[i] / (1.0 - bar[i])).ln())),
+            (Array::LogSnr, table(&|i| bar[i].ln() - (1.0 - bar[i]).ln())),
+            (Array::LambdaT, table(&|i| bar[i].sqrt().ln() - (1.0 - bar[i]).sqrt().ln())),
         ]
     }};
 }

@@ -190,4 +190,23 @@ faults! {
     Slip Sigmas "sigmas_of_one_step" "√β where √((1 − ᾱ)/ᾱ) was meant" |c, i| c.beta(i).sqrt();
     Slip Sigmas "sigmas_shifted" "this is σ_{t−1}: the table is shifted by one"
         |c, i| ((1.0 - c.prev(i)) / c.prev(i)).sqrt();
+
+    Shipped LogSnr "log_snr_halved" "½ ln(ᾱ/(1 − ᾱ)) = ln(√ᾱ/√(1 − ᾱ)): half of what was meant"
+        |c, i| 0.5 * c.log_snr(i);
+    Slip LogSnr "log_snr_negated" "ln((1 − ᾱ)/ᾱ): noise over signal" |c, i| -c.log_snr(i);
+    Slip LogSnr "log_snr_base_ten" "the logarithm is to base 10" |c, i| c.log_snr(i) / std::f64::consts::LN_10;
+    Slip LogSnr "log_snr_base_two" "the logarithm is to base 2" |c, i| c.log_snr(i) / std::f64::consts::LN_2;
+    Slip LogSnr "log_snr_of_one_step" "ln(α/(1 − α)) where ᾱ was meant" |c, i| (c.alpha(i) / c.beta(i)).ln();
+    Slip LogSnr "log_snr_of_signal" "ln ᾱ − ½ ln(1 − ᾱ): a variance over a standard deviation"
+        |c, i| c.bar(i).ln() - 0.5 * (1.0 - c.bar(i)).ln();
+    Slip LogSnr "log_snr_not_taken" "the logarithm was forgotten: this is the SNR" |c, i| c.bar(i) / (1.0 - c.bar(i));
+
+    Shipped LambdaT "lambda_doubled" "ln(ᾱ/(1 − ᾱ)), where half of it was meant" |c, i| c.log_snr(i);
+    Slip LambdaT "lambda_negated" "ln(σ/√ᾱ): noise over signal" |c, i| -0.5 * c.log_snr(i);
+    Slip LambdaT "lambda_of_one_step" "½ ln(α/(1 − α)) where ᾱ was meant" |c, i| 0.5 * (c.alpha(i) / c.beta(i)).ln();
+    Slip LambdaT "lambda_of_variances" "ln(√ᾱ/(1 − ᾱ)): the root of 1 − ᾱ was forgotten"
+        |c, i| 0.5 * c.bar(i).ln() - (1.0 - c.bar(i)).ln();
+    Slip LambdaT "lambda_base_ten" "the logarithm is to base 10" |c, i| 0.5 * c.log_snr(i) / std::f64::consts::LN_10;
+    Slip LambdaT "lambda_not_taken" "the logarithm was forgotten: this is √ᾱ/√(1 − ᾱ)"
+        |c, i| (c.bar(i) / (1.0 - c.bar(i))).sqrt();
 }

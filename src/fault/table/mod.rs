@@ -46,11 +46,15 @@ pub enum Array {
     LossWeight,
     /// `sigmas`: √((1 − ᾱ)/ᾱ).
     Sigmas,
+    /// `log_snr`: ln(ᾱ/(1 − ᾱ)).
+    LogSnr,
+    /// `lambda_t`: half of it, as DPM-Solver has it.
+    LambdaT,
 }
 
 impl Array {
     /// Every array.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Betas,
         Self::Alphas,
         Self::AlphasCumprod,
@@ -67,6 +71,8 @@ impl Array {
         Self::Snr,
         Self::LossWeight,
         Self::Sigmas,
+        Self::LogSnr,
+        Self::LambdaT,
     ];
 
     /// The usual name.
@@ -89,6 +95,8 @@ impl Array {
             Self::Snr => "snr",
             Self::LossWeight => "loss_weight",
             Self::Sigmas => "sigmas",
+            Self::LogSnr => "log_snr",
+            Self::LambdaT => "lambda_t",
         }
     }
 
@@ -112,6 +120,8 @@ impl Array {
             Self::Snr => "ᾱ_t/(1 − ᾱ_t)",
             Self::LossWeight => "w_t",
             Self::Sigmas => "√((1 − ᾱ_t)/ᾱ_t)",
+            Self::LogSnr => "ln(ᾱ_t/(1 − ᾱ_t))",
+            Self::LambdaT => "½ ln(ᾱ_t/(1 − ᾱ_t))",
         }
     }
 
@@ -133,6 +143,8 @@ impl Array {
             "posterior_mean_x0" => "posterior_mean_coef1",
             "posterior_mean_xt" => "posterior_mean_coef2",
             "loss_weights" => "loss_weight",
+            "logsnr" | "log_snrs" => "log_snr",
+            "lambdas" | "lambda" | "half_log_snr" => "lambda_t",
             other => other,
         };
         Self::ALL.into_iter().find(|array| array.name() == alias)
@@ -186,6 +198,11 @@ impl Chain {
     /// ᾱ one index earlier, 1 before the first.
     fn prev(&self, i: usize) -> f64 {
         if i == 0 { 1.0 } else { self.bar[i - 1] }
+    }
+
+    /// ln(ᾱ/(1 − ᾱ)) at index i.
+    fn log_snr(&self, i: usize) -> f64 {
+        self.bar[i].ln() - (1.0 - self.bar[i]).ln()
     }
 
     /// β̃ at index i.

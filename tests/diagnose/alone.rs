@@ -1,0 +1,58 @@
+//! One array without betas and without the name of its schedule: what can still be said of it.
+
+use crate::{betas, named, names, numbers};
+use alphabar::diagnose::{Report, Verdict, diagnose};
+use alphabar::fault::table::{ARRAY_FAULTS, Array, Chain, Kind};
+
+/// Arrays that every schedule shares, or that are judged by their own values when they stand alone.
+const NOT_ALONE: [Array; 3] = [Array::Betas, Array::LossWeight, Array::AlphasCumprod];
+
+fn right(array: Array, kind: Kind) -> Vec<f64> {
+    let beta = betas(&named(kind, 1000));
+    let tables = ordinary_tables!(f64, beta);
+    tables.into_iter().find(|(other, _)| *other == array).unwrap().1
+}
+
+fn wrong(name: &str, kind: Kind) -> Report {
+    let known = ARRAY_FAULTS.iter().find(|known| known.fault.name == name).unwrap();
+    let chain = Chain::new(betas(&named(kind, 1000)));
+    diagnose(&[numbers(known.array.name(), (0..1000).map(|i| (known.entry)(&chain, i)).collect())], None)
+}
+
+#[test]
+fn a_right_array_alone_is_recognised() {
+    for array in Array::ALL.into_iter().filter(|array| !NOT_ALONE.contains(array)) {
+        for kind in [Kind::Linear, Kind::Cosine, Kind::ScaledLinear] {
+            let report = diagnose(&[numbers(array.name(), right(array, kind))], None);
+            assert!(report.is_right(), "{array:?}, {}: {report}", kind.name());
+            let words = format!("recognised {}", kind.name());
+            assert!(report.notes.iter().any(|note| note.contains(&words)), "{report}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_array_alone_is_named() {
+    let some = ["sigmas_of_one_step", "log_snr_halved", "lambda_doubled", "log_snr_base_ten", "lambda_of_variances"];
+    for name in some {
+        for kind in [Kind::Linear, Kind::Cosine] {
+            let report = wrong(name, kind);
+            assert_eq!(names(&report), [name], "{report}");
+            assert!(report.notes.iter().any(|note| note.contains("computed wrongly")), "{report}");
+        }
+    }
+}
+
+#[test]
+fn a_chain_of_its_own_that_a_mistake_would_give_is_told_so() {
+    let report = wrong("cumprod_rooted", Kind::Linear);
+    assert!(report.is_right(), "any falling ᾱ is somebody's: {report}");
+    assert!(report.notes.iter().any(|note| note.contains("--schedule")), "{report}");
+}
+
+#[test]
+fn numbers_of_no_usual_schedule_are_left_undecided() {
+    let sigmas = (0..1000).map(|i| 0.01 * 1.01_f64.powi(i) + 0.3).collect();
+    let report = diagnose(&[numbers("sigmas", sigmas)], None);
+    assert_eq!(report.findings[0].verdict, Verdict::Undecided, "{report}");
+}
