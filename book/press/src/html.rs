@@ -8,7 +8,7 @@ use mdbook_driver::MDBook;
 use scraper::{Html, Selector};
 
 use crate::formula::Formulas;
-use crate::source;
+use crate::{font, source};
 
 /// Renders the book into `out`.
 pub fn render(book: &Path, out: &Path) -> Result<PathBuf> {
@@ -18,6 +18,7 @@ pub fn render(book: &Path, out: &Path) -> Result<PathBuf> {
     press.config.build.build_dir = out.to_path_buf();
     press.with_preprocessor(Formulas);
     press.build()?;
+    font::install(out)?;
     Ok(out.to_path_buf())
 }
 

@@ -3,6 +3,7 @@
 mod chapter;
 mod evidence;
 mod figure;
+mod font;
 mod formula;
 mod html;
 mod region;

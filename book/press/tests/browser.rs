@@ -65,7 +65,10 @@ impl Browser {
     }
 
     async fn open(&self, page: &Path) -> Tried<()> {
-        Ok(self.client.goto(&format!("file://{}", page.canonicalize()?.display())).await?)
+        self.client.goto(&format!("file://{}", page.canonicalize()?.display())).await?;
+        // Text is laid out again when its font arrives.
+        self.client.execute_async("document.fonts.ready.then(() => arguments[0]())", vec![]).await?;
+        Ok(())
     }
 
     async fn run(&self, script: &str, arguments: Vec<Value>) -> Tried<Value> {
@@ -162,6 +165,24 @@ async fn pages_fit_wide_and_narrow_windows_and_can_be_read_in_light_and_dark() -
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs the rendered book, chromedriver and Chromium"]
+async fn indices_are_smaller_and_lower_than_what_they_belong_to() -> Tried<()> {
+    let browser = Browser::start().await?;
+    browser.open(&book().join("posterior.html")).await?;
+    let script = r"
+        const font = [...document.fonts].find((f) => f.family.includes('New Computer Modern Math'));
+        const indexed = [...document.querySelectorAll('main msub')].find((e) => e.textContent === 'xt');
+        const [base, index] = [...indexed.children].map((e) => [e.getBoundingClientRect(), getComputedStyle(e)]);
+        return [font?.status, parseFloat(index[1].fontSize) / parseFloat(base[1].fontSize), (index[0].bottom - base[0].bottom) / base[0].height];
+    ";
+    let found = browser.run(script, vec![]).await?;
+    assert_eq!(found[0], "loaded", "{found}");
+    assert!(found[1].as_f64().is_some_and(|size| size < 0.8), "{found}");
+    assert!(found[2].as_f64().is_some_and(|drop| drop > 0.1), "{found}");
     Ok(())
 }
 
