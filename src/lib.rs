@@ -96,6 +96,8 @@ pub mod noise;
 pub mod onnx;
 #[cfg(feature = "convert")]
 pub mod onnx_model;
+#[cfg(feature = "serde")]
+mod python_json;
 #[cfg(feature = "sample")]
 pub mod sample;
 #[cfg(feature = "proptest")]

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use super::{Clip, ReverseVariance, Spacing};
 use crate::error::{Error, Result};
 use crate::prediction::Prediction;
-use crate::schedule::{Betas, MAX_STEPS, Schedule};
+use crate::python_json;
+use crate::schedule::{Betas, MAX_STEPS, Schedule, Timestep};
 
 /// Where the βs come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,8 +114,8 @@ impl Scheduler {
     /// Reads a `scheduler_config.json`.
     ///
     /// # Errors
-    /// [`Error::Syntax`] if it is not JSON (NaN and Infinity, which Python writes, are not); [`Error::Unsupported`]
-    /// for a value of the wrong type or a name that is not known; [`Error::OutOfRange`], [`Error::EntryOutOfRange`]
+    /// [`Error::Syntax`] if it is not JSON (NaN and Infinity may stand in it, as Python writes them);
+    /// [`Error::Unsupported`] for a value of the wrong type or a name that is not known; [`Error::OutOfRange`], [`Error::EntryOutOfRange`]
     /// and [`Error::CountOutOfRange`] for numbers that cannot be meant.
     pub fn from_json(text: &str) -> Result<Self> {
         let keys = object(text)?;
@@ -124,6 +125,7 @@ impl Scheduler {
         let multistep = class_name == Some(MULTISTEP);
         if multistep {
             keys.only_2m()?;
+            keys.whole_range(&chain.schedule()?)?;
         }
         let steps_offset = keys.count("steps_offset", 0, 0, MAX_STEPS)?;
         let clip_bound = keys.number("clip_sample_range", 1.0)?;
@@ -257,7 +259,9 @@ const SPACINGS: &[(&str, Spacing)] =
     &[("leading", Spacing::Leading { offset: 0 }), ("linspace", Spacing::Linspace), ("trailing", Spacing::Trailing)];
 
 fn object(text: &str) -> Result<Map<String, Value>> {
-    match serde_json::from_str(text).map_err(|error| syntax_error(text, &error))? {
+    let read = serde_json::from_str(text)
+        .or_else(|error| serde_json::from_str(&python_json::quoted(text)).map_err(|_| syntax_error(&error)));
+    match read? {
         Value::Object(keys) => Ok(keys),
         value => Err(Error::Unsupported { found: shown(&value), expected: "a JSON object with a scheduler's keys" }),
     }
@@ -311,6 +315,17 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
+    /// Refuses a bound on λ = ½ ln SNR that would keep the solver from the chain's noisiest times.
+    fn whole_range(&self, schedule: &Schedule) -> Result<()> {
+        let key = "lambda_min_clipped";
+        let Some(value) = self.get(key).filter(|value| value.as_str() != Some("-Infinity")) else { return Ok(()) };
+        let lowest = schedule.level(Timestep::new(schedule.len())).log_snr() / 2.0;
+        if value.as_f64().ok_or_else(|| wrong(key, value, "a number"))? > lowest {
+            return Err(wrong(key, value, "no more than the chain's lowest ½ ln SNR: every time is used"));
+        }
+        Ok(())
+    }
+
     /// The meaning of a name, the table's first for an absent key.
     fn name<T: Clone>(&self, key: &'static str, table: &[(&str, T)], expected: &'static str) -> Result<T> {
         let Some(value) = self.get(key) else { return Ok(table[0].1.clone()) };
@@ -334,17 +349,8 @@ fn shown(value: &Value) -> String {
     if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("...".chars()).collect() }
 }
 
-/// What is wrong and where; a literal that Python writes and JSON has not is named.
-fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
-    let (line, column) = (error.line(), error.column());
-    let rest = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    let near: String = rest.chars().skip(column.saturating_sub(2)).take(9).collect();
-    let literal =
-        ["NaN", "-Infinity", "Infinity"].into_iter().find(|name| near.contains(name) || near.contains(&name[1..]));
-    let reason = match literal {
-        Some(name) => format!("{name} is not a number that JSON or a schedule can hold"),
-        None => error.to_string(),
-    };
+fn syntax_error(error: &serde_json::Error) -> Error {
+    let (line, column, reason) = (error.line(), error.column(), error.to_string());
     Error::Syntax { what: "the scheduler configuration", line, column, reason }
 }
 
@@ -394,7 +400,7 @@ mod tests {
         let read =
             |more: &str| Scheduler::from_json(&format!("{{\"_class_name\": \"DPMSolverMultistepScheduler\"{more}}}"));
         let plain = read("").unwrap();
-        assert_eq!((plain.spacing, plain.clip), (Spacing::Linspace, Clip::None));
+        assert_eq!((&plain.spacing, plain.clip), (&Spacing::Linspace, Clip::None));
         let defaults =
             read(", \"solver_order\": 2, \"algorithm_type\": \"dpmsolver++\", \"use_karras_sigmas\": false");
         assert_eq!(defaults.unwrap().spacing, Spacing::Linspace);
@@ -403,6 +409,11 @@ mod tests {
             (trailing.spacing, trailing.clip),
             (Spacing::Trailing, Clip::Quantile { fraction: 0.995, max: 1.0 })
         );
+        for fine in ["-Infinity", "-5.1", "null"] {
+            assert_eq!(read(&format!(", \"lambda_min_clipped\": {fine}")).unwrap(), plain);
+        }
+        let error = read(", \"lambda_min_clipped\": -5.1, \"beta_schedule\": \"squaredcos_cap_v2\"").unwrap_err();
+        assert!(error.to_string().contains("lambda_min_clipped = -5.1"), "{error}");
         for (key, value) in
             [("solver_order", "3"), ("algorithm_type", "\"sde-dpmsolver++\""), ("use_karras_sigmas", "true")]
         {
@@ -412,11 +423,11 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_that_json_has_not_is_named_with_its_place() {
-        let error = Scheduler::from_json("{\n  \"beta_end\": NaN\n}").unwrap_err();
-        assert!(matches!(&error, Error::Syntax { line: 2, reason, .. } if reason.contains("NaN")), "{error}");
-        let error = Scheduler::from_json("{\"beta_end\": -Infinity}").unwrap_err();
-        assert!(error.to_string().contains("-Infinity"), "{error}");
+    fn pythons_infinities_are_read_and_no_bounds() {
+        for name in ["NaN", "-Infinity", "Infinity"] {
+            let error = Scheduler::from_json(&format!("{{\n  \"beta_end\": {name}\n}}")).unwrap_err();
+            assert!(error.to_string().contains(&format!("beta_end = \"{name}\"")), "{error}");
+        }
         let error = Scheduler::from_json("{\"beta_end\": }").unwrap_err();
         assert!(error.to_string().contains("line 1, column 14"), "{error}");
     }

@@ -136,7 +136,11 @@ fn a_scheduler_that_is_not_json() {
 
 #[test]
 fn betas_that_are_nan() {
-    scheduler("{\"beta_start\": NaN}").fails("sample --scheduler s.json", 1, &["s.json", "NaN", "line 1"]);
+    scheduler("{\"beta_start\": NaN}").fails(
+        "sample --scheduler s.json",
+        1,
+        &["s.json", "beta_start = \"NaN\"", "a number"],
+    );
     scheduler("{\"trained_betas\": [0.1, Infinity]}").fails("plan --scheduler s.json", 1, &["Infinity"]);
 }
 

@@ -11,6 +11,7 @@ use safetensors::{Dtype, SafeTensors};
 use crate::cli::failure::{Failure, Outcome};
 use crate::diagnose::{Numbers, Precision};
 use crate::fault::table::Array;
+use crate::python_json;
 
 /// Every list of numbers in a file; arrays whose other axes are 1 long count as lists.
 ///
@@ -91,8 +92,7 @@ fn json(path: &Path) -> Outcome<Vec<Numbers>> {
     let value: Value = match serde_json::from_str(&text) {
         Ok(value) => value,
         Err(error) => {
-            let quoted = python_numbers(&text);
-            serde_json::from_str(&quoted).map_err(|_| unreadable(path, "JSON", &error))?
+            serde_json::from_str(&python_json::quoted(&text)).map_err(|_| unreadable(path, "JSON", &error))?
         }
     };
     let Value::Object(object) = value else {
@@ -128,11 +128,6 @@ fn json(path: &Path) -> Outcome<Vec<Numbers>> {
         }
     }
     Ok(all)
-}
-
-/// Puts the bare words NaN, Infinity and -Infinity, which Python's json writes, into quotes.
-fn python_numbers(text: &str) -> String {
-    text.replace("-Infinity", "\"-inf\"").replace("Infinity", "\"inf\"").replace("NaN", "\"nan\"")
 }
 
 fn npz(path: &Path) -> Outcome<Vec<Numbers>> {
@@ -220,14 +215,4 @@ fn safetensors(path: &Path) -> Outcome<Vec<Numbers>> {
 fn chunks<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
     let (whole, _) = data.as_chunks::<N>();
     whole.iter().map(|bytes| read(*bytes)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::python_numbers;
-
-    #[test]
-    fn bare_words_of_python_become_strings() {
-        assert_eq!(python_numbers("[NaN, -Infinity, Infinity]"), r#"["nan", "-inf", "inf"]"#);
-    }
 }
