@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
 
@@ -64,7 +65,13 @@ def pipeline_folder(pipeline, out):
         print(f"{type(scheduler).__name__} is not read by alphabar: DDIMScheduler with the same options takes its place")
         scheduler = DDIMScheduler.from_config(scheduler.config)
     (out / "unet").mkdir(parents=True)
-    export(unet, out / "unet/model.onnx")
+    model = out / "unet/model.onnx"
+    export(unet, model)
+    if unet.config.num_class_embeds is not None:
+        graph = onnx.load(model)
+        names = json.dumps([str(k) for k in range(unet.config.num_class_embeds)])
+        onnx.helper.set_model_props(graph, {"class_names": names})
+        onnx.save(graph, model)
     scheduler.save_pretrained(out / "scheduler")
     index = {
         "_class_name": type(pipeline).__name__,
