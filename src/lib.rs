@@ -96,6 +96,7 @@ pub mod noise;
 pub mod onnx;
 #[cfg(feature = "convert")]
 pub mod onnx_model;
+mod precision;
 #[cfg(feature = "serde")]
 mod python_json;
 #[cfg(feature = "sample")]

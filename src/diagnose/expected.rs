@@ -82,7 +82,7 @@ pub(crate) struct Arithmetic {
 }
 
 impl Arithmetic {
-    /// Computed in the precision it is stored in, but in f32 where that is f16.
+    /// Computed in the precision it is stored in, but in f32 where that is narrower.
     pub(crate) fn stored_in(precision: Precision) -> Self {
         Self { computed: precision.max(Precision::F32).unit_roundoff(), ..Self::throughout(precision) }
     }
@@ -90,6 +90,7 @@ impl Arithmetic {
     /// Computed in the precision it is stored in.
     pub(crate) fn throughout(precision: Precision) -> Self {
         let least = match precision {
+            Precision::BF16 => 2f64.powi(-134),
             Precision::F16 => 2f64.powi(-25),
             Precision::F32 => 2f64.powi(-150),
             Precision::F64 => 0.0,

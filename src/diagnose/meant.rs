@@ -2,7 +2,6 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use super::Precision;
 use crate::error::Result;
 use crate::fault::Fault;
 use crate::fault::table::{Kind, NOT_RESCALED, Named, RESCALED_UNASKED, RESCALING_FAULTS, SCHEDULE_FAULTS, rescaled};
@@ -174,46 +173,4 @@ fn rescaling_errors(betas: &[f64], errors: &[f64], u: f64) -> Vec<f64> {
         bounds[i] = 2.0 * ratio * ratio * (relative + 4.0 * u) + 4.0 * u;
     }
     bounds
-}
-
-impl Precision {
-    /// Rounds to this precision; f16 by its definition, so that no library is needed.
-    pub(crate) fn round(self, value: f64) -> f64 {
-        match self {
-            Self::F64 => value,
-            Self::F32 => f64::from(value as f32),
-            Self::F16 => {
-                let exponent = ((value.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-                let unit = 2f64.powi(exponent.clamp(-14, 16) - 10);
-                let rounded = (value / unit).round_ties_even() * unit;
-                if rounded.abs() > 65_504.0 { value.signum() * f64::INFINITY } else { rounded }
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Precision;
-
-    #[test]
-    fn half_precision_is_rounded_as_ieee_754_has_it() {
-        let round = |x| Precision::F16.round(x);
-        let cases = [
-            (1.0, 1.0),
-            (0.1, 0.099_975_585_937_5),
-            (1.0 + 2f64.powi(-11), 1.0),
-            (1.0 + 3.0 * 2f64.powi(-11), 1.0 + 2f64.powi(-9)),
-            (65_519.0, 65_504.0),
-            (65_520.0, f64::INFINITY),
-            (-1e300, f64::NEG_INFINITY),
-            (2f64.powi(-25), 0.0),
-            (1.1 * 2f64.powi(-25), 2f64.powi(-24)),
-            (0.0, 0.0),
-        ];
-        for (value, want) in cases {
-            assert_eq!(round(value).to_bits(), f64::to_bits(want), "{value}");
-        }
-        assert!(round(f64::NAN).is_nan());
-    }
 }

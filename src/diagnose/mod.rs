@@ -20,60 +20,16 @@ mod report;
 mod search;
 mod timesteps;
 
+use std::collections::BTreeMap;
+
 pub use expected::{Convention, Expected};
 pub use meant::Meant;
 pub use recognise::recognise;
 pub use report::{Finding, Place, Report, Verdict};
 
 use crate::fault::table::{Array, Chain, Kind, Named};
+pub use crate::precision::Precision;
 use crate::schedule::{Betas, Schedule};
-
-/// The precision in which somebody's numbers were computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Precision {
-    /// 11 bits.
-    F16,
-    /// 24 bits.
-    F32,
-    /// 53 bits.
-    F64,
-}
-
-impl Precision {
-    /// Half the distance from 1 to the next number.
-    #[must_use]
-    pub fn unit_roundoff(self) -> f64 {
-        match self {
-            Self::F16 => 2f64.powi(-11),
-            Self::F32 => 2f64.powi(-24),
-            Self::F64 => 2f64.powi(-53),
-        }
-    }
-
-    /// What numbers read from decimal text were computed in: f32 if every one of them is a number of that precision
-    /// or the shortest decimal of one, and some have the 7 digits that a computed number has.
-    #[must_use]
-    #[expect(clippy::float_cmp, reason = "a number either is representable or is not")]
-    pub fn of_decimals(values: &[f64]) -> Self {
-        let single = |&v: &f64| {
-            let near = v as f32;
-            v.is_nan() || f64::from(near) == v || format!("{near}").parse::<f64>().is_ok_and(|shortest| shortest == v)
-        };
-        let digits = |v: &f64| format!("{v:e}").bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
-        let computed = values.iter().any(|v| v.is_finite() && digits(v) >= 7);
-        if computed && values.len() > 2 && values.iter().all(single) { Self::F32 } else { Self::F64 }
-    }
-
-    /// `f32`, `f64`, `f16`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::F16 => "f16",
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-        }
-    }
-}
 
 /// One array as somebody computed it.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,9 +63,10 @@ impl Numbers {
 /// (cumulative product, 1 − ᾱ by subtraction) evaluated in the array's precision from those βs.
 #[must_use]
 pub fn diagnose(arrays: &[Numbers], meant: Option<&Meant>) -> Report {
+    let mut report = Report { findings: Vec::new(), notes: Vec::new() };
+    let arrays = &narrowed(arrays, &mut report.notes);
     let known: Vec<(Array, &Numbers)> =
         arrays.iter().filter_map(|n| Array::from_name(&n.name).map(|array| (array, n))).collect();
-    let mut report = Report { findings: Vec::new(), notes: Vec::new() };
     let unknown = arrays.iter().filter(|n| Array::from_name(&n.name).is_none());
     let (times, others): (Vec<&Numbers>, Vec<&Numbers>) = unknown.partition(|numbers| is_timesteps(&numbers.name));
     report.findings.extend(times.into_iter().map(|numbers| timesteps::timesteps(numbers, meant)));
@@ -121,6 +78,25 @@ pub fn diagnose(arrays: &[Numbers], meant: Option<&Meant>) -> Report {
         report.notes.extend(exchanged(&group, &basis));
     }
     report
+}
+
+/// The arrays in the precision that their entries show: somebody's f32 may lie in a file of f64.
+fn narrowed(arrays: &[Numbers], notes: &mut Vec<String>) -> Vec<Numbers> {
+    let mut arrays = arrays.to_vec();
+    let mut names: BTreeMap<[&str; 2], Vec<String>> = BTreeMap::new();
+    for numbers in arrays.iter_mut().filter(|numbers| Array::from_name(&numbers.name).is_some()) {
+        if let Some(narrow) = numbers.precision.narrowest(&numbers.values) {
+            let stored = std::mem::replace(&mut numbers.precision, narrow);
+            names.entry([stored.name(), narrow.name()]).or_default().push(numbers.name.clone());
+        }
+    }
+    notes.extend(names.into_iter().map(|([stored, narrow], names)| {
+        format!(
+            "stored in {stored}, but every entry is a number of {narrow}, and judged as that: {}",
+            names.join(", ")
+        )
+    }));
+    arrays
 }
 
 /// Notes on pairs of arrays of which each holds what belongs in the other.

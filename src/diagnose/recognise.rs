@@ -82,5 +82,6 @@ pub(crate) fn tolerance(precision: Precision) -> f64 {
         Precision::F64 => 1e-9,
         Precision::F32 => 1e-3,
         Precision::F16 => 3e-2,
+        Precision::BF16 => 0.1,
     }
 }

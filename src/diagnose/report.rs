@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Meant, Numbers};
+use super::{Meant, Numbers, Precision};
 use crate::fault::Fault;
 use crate::fault::table::Array;
 
@@ -37,8 +37,8 @@ pub struct Finding {
     pub symbol: &'static str,
     /// Right or wrong.
     pub verdict: Verdict,
-    /// `f64`, `f32` or `f16`.
-    pub precision: &'static str,
+    /// What the numbers were computed in.
+    pub precision: Precision,
     /// First entry that is off.
     pub first: Option<Place>,
     /// The entry that is off by most, in units of what rounding allows.
@@ -63,7 +63,7 @@ impl Finding {
             name: numbers.name.clone(),
             symbol,
             verdict,
-            precision: numbers.precision.name(),
+            precision: numbers.precision,
             first: None,
             worst: None,
             off: 0,
@@ -111,15 +111,11 @@ impl fmt::Display for Finding {
         };
         let symbol = if self.symbol.is_empty() { String::new() } else { format!("{}, ", self.symbol) };
         let entries = if self.of == 1 { "entry" } else { "entries" };
-        write!(f, "{verdict:10} {} ({symbol}{} {entries}, {})", self.name, self.of, self.precision)?;
+        write!(f, "{verdict:10} {} ({symbol}{} {entries}, {})", self.name, self.of, self.precision.name())?;
         if let Some(ulps) = self.ulps.filter(|_| self.verdict == Verdict::Right) {
             // In units of the precision at hand.
-            let unit = match self.precision {
-                "f16" => 2f64.powi(42),
-                "f32" => 2f64.powi(29),
-                _ => 1.0,
-            };
-            write!(f, ", at most {:.1} ulp of {} from the best double", ulps / unit, self.precision)?;
+            let unit = self.precision.unit_roundoff() / Precision::F64.unit_roundoff();
+            write!(f, ", at most {:.1} ulp of {} from the best double", ulps / unit, self.precision.name())?;
         }
         for (k, fault) in self.faults.iter().enumerate() {
             let lead = if k == 0 { "this is" } else { "together with" };

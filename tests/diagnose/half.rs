@@ -1,4 +1,4 @@
-//! Tables in f16: right ones are right, wrong ones are named as far as 11 bits can tell.
+//! Tables in f16 and bf16: right ones are right, wrong ones are named as far as 11 bits can tell.
 
 use alphabar::Schedule;
 use alphabar::diagnose::{Precision, diagnose};
@@ -16,6 +16,16 @@ fn half(value: f64) -> f64 {
         f64::INFINITY.copysign(value)
     } else {
         near
+    }
+}
+
+/// To the upper half of an f32.
+fn bfloat(value: f64) -> f64 {
+    let bits = (value as f32).to_bits();
+    if value.is_finite() {
+        f64::from(f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000))
+    } else {
+        value
     }
 }
 
@@ -55,7 +65,7 @@ fn tables_computed_in_f16_at_every_step_are_right_with_a_word_of_warning() {
         .collect();
     let report = diagnose(&[stored("betas", beta), stored("alphas_cumprod", cumprod)], None);
     assert!(report.is_right(), "{report}");
-    assert!(report.to_string().contains("compute in f32"), "{report}");
+    assert!(report.to_string().contains("compute tables in f32"), "{report}");
 }
 
 /// A fault is either named (or one that is the same to 3 %), or too small for f16 to show.
@@ -114,4 +124,53 @@ fn what_overflows_f16_is_infinite_and_right() {
     assert_eq!(snr.values[0], f64::INFINITY);
     let report = diagnose(&[numbers("betas", beta), snr], None);
     assert!(report.is_right(), "{report}");
+}
+
+#[test]
+fn f32_in_a_file_of_f64_is_judged_as_f32() {
+    for kind in [Kind::Linear, Kind::Cosine, Kind::ScaledLinear] {
+        let beta = betas(&named(kind, 1000));
+        for (array, values) in ordinary_tables!(f32, beta) {
+            let own: Vec<f64> = beta.iter().map(|&b| f64::from(b as f32)).collect();
+            let report = diagnose(&[numbers("betas", own), numbers(array.name(), values)], None);
+            assert!(report.is_right(), "{array:?}: {report}");
+            assert!(report.notes[0].contains("stored in f64, but every entry is a number of f32, and"), "{report}");
+        }
+    }
+}
+
+#[test]
+fn a_chain_multiplied_in_bfloat16_is_named_whatever_it_is_stored_in() {
+    let beta: Vec<f64> = betas(&named(Kind::Linear, 1000)).iter().map(|&b| bfloat(b)).collect();
+    let mut bar = [1.0, 1.0];
+    let steps = beta.iter().map(|&b| {
+        bar = [bar[0] * bfloat(1.0 - b), bfloat(bar[1] * bfloat(1.0 - b))];
+        [bfloat(bar[0]), bar[1]]
+    });
+    let [once, each]: [Vec<f64>; 2] = steps.fold(<[Vec<f64>; 2]>::default(), |[mut once, mut each], [a, b]| {
+        once.push(a);
+        each.push(b);
+        [once, each]
+    });
+    for (values, fault) in [(once, "cumprod_of_bf16_alphas"), (each, "cumprod_in_bf16")] {
+        for precision in [Precision::BF16, Precision::F32] {
+            let [mut own, mut bars] = [numbers("betas", beta.clone()), numbers("alphas_cumprod", values.clone())];
+            (own.precision, bars.precision) = (precision, precision);
+            let report = diagnose(&[own, bars], None);
+            assert_eq!(names(&report), [fault], "{report}");
+            assert!(!report.is_right() && report.to_string().contains("compute tables in f32"), "{report}");
+        }
+    }
+}
+
+#[test]
+fn tables_stored_in_bfloat16_are_right() {
+    let beta = betas(&named(Kind::Linear, 1000));
+    for (array, values) in ordinary_tables!(f32, beta) {
+        let mut stored = numbers(array.name(), values.into_iter().map(bfloat).collect());
+        stored.precision = Precision::BF16;
+        let arrays = if array == Array::Betas { vec![stored] } else { vec![numbers("betas", beta.clone()), stored] };
+        let report = diagnose(&arrays, Some(&meant(Kind::Linear, 1000)));
+        assert!(report.is_right(), "{array:?}: {report}");
+    }
 }

@@ -139,7 +139,7 @@ fn to_json(report: &Report) -> Value {
         json!({
             "array": finding.name,
             "verdict": verdict,
-            "precision": finding.precision,
+            "precision": finding.precision.name(),
             "entries": finding.of,
             "off": finding.off,
             "first": place(finding.first),

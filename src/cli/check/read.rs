@@ -202,9 +202,10 @@ fn safetensors(path: &Path) -> Outcome<Vec<Numbers>> {
             Dtype::F64 => (chunks(data, f64::from_le_bytes), Precision::F64),
             Dtype::F32 => (chunks(data, |b| f64::from(f32::from_le_bytes(b))), Precision::F32),
             Dtype::F16 => (chunks(data, |b| half::f16::from_le_bytes(b).to_f64()), Precision::F16),
+            Dtype::BF16 => (chunks(data, |b| half::bf16::from_le_bytes(b).to_f64()), Precision::BF16),
             Dtype::I64 => (chunks(data, |b| i64::from_le_bytes(b) as f64), Precision::F64),
             Dtype::I32 => (chunks(data, |b| f64::from(i32::from_le_bytes(b))), Precision::F64),
-            other if known => return Err(bad(&format!("{name:?} holds {other:?}; expected F64, F32 or F16"))),
+            other if known => return Err(bad(&format!("{name:?} holds {other:?}; expected F64, F32, F16 or BF16"))),
             _ => continue,
         };
         all.push(Numbers { name, values, precision });

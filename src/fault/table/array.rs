@@ -2,6 +2,7 @@
 
 use super::super::{Fault, Origin};
 use super::{Array, Chain};
+use crate::precision::Precision;
 
 /// A wrong formula for one array, entry by entry.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,14 @@ faults! {
         |c, i| c.bar[c.steps() - 1] / c.prev(i);
     Slip AlphasCumprod "cumprod_rounded_each_step" "ᾱ_t is α_t·α_{t−1} alone: only two factors are multiplied"
         |c, i| c.alpha(i) * if i == 0 { 1.0 } else { c.alpha(i - 1) };
+
+    Slip AlphasCumprod "cumprod_of_bf16_alphas"
+        "1 − β was rounded to bfloat16, which has nothing between 0.996 and 1: compute tables in f32"
+        |c, i| narrow_product(c, i, Precision::BF16, Precision::F64);
+    Slip AlphasCumprod "cumprod_in_bf16" "every product was rounded to bfloat16, of 8 bits: compute tables in f32"
+        |c, i| narrow_product(c, i, Precision::BF16, Precision::BF16);
+    Slip AlphasCumprod "cumprod_of_f16_alphas" "1 − β was rounded to f16, of 11 bits: compute tables in f32"
+        |c, i| narrow_product(c, i, Precision::F16, Precision::F64);
 
     Shipped AlphasCumprodPrev "prev_not_shifted" "this is ᾱ_t where ᾱ_{t−1} was meant" |c, i| c.bar(i);
     Slip AlphasCumprodPrev "prev_starts_at_zero" "ᾱ_0 is 0 where 1 was meant"
@@ -209,4 +218,9 @@ faults! {
     Slip LambdaT "lambda_base_ten" "the logarithm is to base 10" |c, i| 0.5 * c.log_snr(i) / std::f64::consts::LN_10;
     Slip LambdaT "lambda_not_taken" "the logarithm was forgotten: this is √ᾱ/√(1 − ᾱ)"
         |c, i| (c.bar(i) / (1.0 - c.bar(i))).sqrt();
+}
+
+/// Πα up to index i with the factors rounded, and every product.
+fn narrow_product(c: &Chain, i: usize, factors: Precision, products: Precision) -> f64 {
+    c.beta[..=i].iter().fold(1.0, |product, beta| products.round(product * factors.round(1.0 - beta)))
 }
