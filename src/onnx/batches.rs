@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array4, ArrayView4, ArrayViewD, Axis};
 
+use super::ahead::Ahead;
 use super::executor::{Executor, Guidance, Moment, Timing, Watch};
-use super::resident::Resident;
+use super::resident::{self, Resident};
 use super::{Job, Network, SampleError, Spectator, StepLoop};
 
 /// A few samples, finished.
@@ -31,8 +32,14 @@ pub struct Batches<'a> {
     note: Option<String>,
     /// The seed that the next batch begins with.
     next: Arc<AtomicUsize>,
+    /// Seeds that are taken already, for the batch after the one that is being made.
+    claimed: Option<(usize, usize)>,
+    ahead: Option<Ahead>,
     carrier: Option<Carrier>,
 }
+
+/// Where the next seed stands when there is to be no further batch.
+const ENDED: usize = usize::MAX / 2;
 
 /// The two loops.
 #[derive(Debug)]
@@ -75,7 +82,18 @@ impl<'a> Batches<'a> {
         step_loop: StepLoop,
         note: Option<String>,
     ) -> Self {
-        Self { network, job, batch, guidance, step_loop, note, next: Arc::default(), carrier: None }
+        Self {
+            network,
+            job,
+            batch,
+            guidance,
+            step_loop,
+            note,
+            next: Arc::default(),
+            claimed: None,
+            ahead: None,
+            carrier: None,
+        }
     }
 
     /// Samples in one run of the network.
@@ -118,6 +136,7 @@ impl<'a> Batches<'a> {
     pub(super) fn next_spectated(&mut self, spectator: &dyn Spectator) -> Option<Result<Batch, SampleError>> {
         let (first, end) = self.claim()?;
         let rows = end - first;
+        let noted = self.note.clone();
         let result = if spectator.wants(first) {
             let mut see = |moment: Moment<'_>| {
                 spectator.see(moment);
@@ -127,6 +146,9 @@ impl<'a> Batches<'a> {
         } else {
             self.make(first, end, &mut Watch::Steps(&mut |_| spectator.step(rows)))
         };
+        if let Some(note) = self.note.as_deref().filter(|_| self.note != noted) {
+            spectator.note(note);
+        }
         Some(self.ended_by(result))
     }
 
@@ -137,18 +159,34 @@ impl<'a> Batches<'a> {
 
     /// Leaves no seeds to anybody.
     pub(super) fn end(&self) {
-        self.next.store(self.job.seeds.len(), Ordering::Relaxed);
+        self.next.store(ENDED, Ordering::Relaxed);
     }
 
     /// The seeds of the next batch.
-    fn claim(&self) -> Option<(usize, usize)> {
+    fn claim(&mut self) -> Option<(usize, usize)> {
+        let claimed = self.claimed.take().or_else(|| self.claim_new());
+        claimed.filter(|_| self.next.load(Ordering::Relaxed) < ENDED)
+    }
+
+    /// Seeds that nobody has taken yet.
+    fn claim_new(&self) -> Option<(usize, usize)> {
         let count = self.job.seeds.len();
-        let first = self.next.fetch_add(self.batch, Ordering::Relaxed);
-        if first >= count {
-            self.end();
-            return None;
-        }
+        let take = |next: usize| (next < count).then(|| next + self.batch);
+        let first = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
         Some((first, (first + self.batch).min(count)))
+    }
+
+    /// Takes the seeds of the batch after this one and starts drawing its x_T, where a GPU would wait for that.
+    fn look_ahead(&mut self, each: usize) {
+        let waits = self.network.device().gpu().is_some() && self.step_loop == StepLoop::Resident;
+        if !waits || self.job.initial.is_some() {
+            return;
+        }
+        self.claimed = self.claim_new();
+        if let Some((first, end)) = self.claimed {
+            let seeds = (0..self.batch).map(|k| self.job.seeds[(first + k).min(end - 1)]).collect();
+            self.ahead = Some(Ahead::draw(first, seeds, each, self.job.plan.initial_std()));
+        }
     }
 
     fn ended_by(&self, result: Result<Batch, SampleError>) -> Result<Batch, SampleError> {
@@ -185,19 +223,35 @@ impl<'a> Batches<'a> {
     }
 
     fn make(&mut self, first: usize, end: usize, watch: &mut Watch<'_>) -> Result<Batch, SampleError> {
-        let rows = self.rows(first, end);
-        let mut carrier = match self.carrier.take() {
+        let mut rows = self.rows(first, end);
+        let [_, channels, height, width] = self.network.sample_shape(rows.count);
+        let each = channels * height * width;
+        if let Some(drawn) = self.ahead.take().and_then(|ahead| ahead.take(first)) {
+            rows.initial = Some(drawn);
+        }
+        let carrier = match self.carrier.take() {
             Some(carrier) if carrier.batch() == rows.count => carrier,
             _ => self.carrier(rows.count, self.step_loop)?,
         };
+        let mut carrier = self.captured(carrier)?;
+        self.look_ahead(each);
         let (samples, timing) = self.run(&mut carrier, &rows, watch)?;
-        let [_, channels, height, width] = self.network.sample_shape(rows.count);
-        let kept = &samples[..(end - first) * channels * height * width];
-        let samples = ArrayView4::from_shape((end - first, channels, height, width), kept)
-            .expect("the loop's state has the contract's shape")
-            .to_owned();
+        let samples =
+            ArrayView4::from_shape((end - first, channels, height, width), &samples[..(end - first) * each])
+                .expect("the loop's state has the contract's shape")
+                .to_owned();
         self.carrier = Some(carrier);
         Ok(Batch { first, samples, timing })
+    }
+
+    /// With its CUDA graphs captured, or, where that fails and nobody asked for them, another loop that has none.
+    fn captured(&mut self, mut carrier: Carrier) -> Result<Carrier, SampleError> {
+        let Carrier::Resident(resident) = &mut carrier else { return Ok(carrier) };
+        let batch = resident.batch();
+        let Err(error) = resident.capture() else { return Ok(carrier) };
+        self.note = Some(resident::give_up_graphs(&self.network, error)?);
+        drop(carrier);
+        self.carrier(batch, StepLoop::Resident)
     }
 
     fn carrier(&self, count: usize, step_loop: StepLoop) -> Result<Carrier, SampleError> {

@@ -12,7 +12,7 @@ use ort::{
 
 use super::{
     contract::{Contract, Dim, Element, Port, TimestepShape},
-    device::Device,
+    device::{Device, calling},
     error::{Error, Result},
     reading::element_type,
     session::{Network, run_failed},
@@ -55,6 +55,7 @@ impl Binding {
     pub(super) fn new(network: &Network, batch: usize) -> ort::Result<Self> {
         let contract = network.contract();
         let cpu = Allocator::default();
+        let _calling = calling();
         let mut io = network.session().create_binding()?;
         let sample = Floats::new(&cpu, &contract.sample.element, network.sample_shape(batch))?;
         let mut output = Floats::new(&cpu, &contract.out_sample.element, network.output_shape(batch))?;
@@ -160,6 +161,7 @@ impl Binding {
     pub fn set_extra(&mut self, name: &str, values: ArrayViewD<'_, f32>) -> Result<()> {
         let (at, tensor) = extra_tensor(self.network.contract(), &self.network.name(), name, values, self.batch)?;
         let port = &self.network.contract().extra[at];
+        let _calling = calling();
         self.io.bind_input(&port.name, &tensor).map_err(|e| self.network.failed(self.batch, &e))?;
         self.extra[at] = Some(tensor);
         Ok(())
@@ -185,6 +187,7 @@ impl Binding {
     }
 
     fn evaluate(&mut self) -> ort::Result<()> {
+        let _calling = calling();
         self.sample.send();
         if self.network.device() != Device::Cpu {
             // A bound input was copied to the device when it was bound; what was written since must go again.

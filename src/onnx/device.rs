@@ -4,6 +4,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use super::{
@@ -67,6 +68,19 @@ impl FromStr for Device {
             _ => Err(format!("{text:?} is not a device; expected auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N")),
         }
     }
+}
+
+/// A capture of a CUDA graph takes this alone: CUDA forbids every thread of the process to allocate while one records.
+static CAPTURING: RwLock<()> = RwLock::new(());
+
+/// Held by whatever calls CUDA but captures nothing; never twice by one thread.
+pub(super) fn calling() -> RwLockReadGuard<'static, ()> {
+    CAPTURING.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Held by whatever captures; taken before a session's lock, as [`calling`] is.
+pub(super) fn capturing() -> RwLockWriteGuard<'static, ()> {
+    CAPTURING.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The library of NVIDIA's driver, which comes with the driver and from nowhere else.

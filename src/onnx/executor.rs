@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::ArrayViewD;
 
+use super::ahead::x_t;
 use super::binding::{Binding, twice};
 use super::{Network, SampleError};
 use crate::guidance::GuidanceScale;
@@ -229,10 +230,7 @@ pub(super) fn initial_state(
 ) -> Result<(), SampleError> {
     match initial {
         Some(values) => x.copy_from_slice(values),
-        None => {
-            noise::fill_batch(seeds, 0, x);
-            scale(plan.initial_std(), x);
-        }
+        None => x_t(seeds, plan.initial_std(), x),
     }
     match not_finite(x) {
         0 => Ok(()),

@@ -1,5 +1,6 @@
 //! Networks as ONNX graphs: the runtime, the model's contract, and evaluation.
 
+mod ahead;
 mod batches;
 mod binary;
 mod binding;
@@ -32,6 +33,7 @@ pub use error::{Error, ErrorClass, Result};
 pub use executor::{Guidance, Moment, Timing};
 pub use fleet::{Shared, Spectator, share};
 pub use install::{InstallOptions, install};
+pub use native::gpu_memory;
 pub use pipeline::{ModelSource, Text, UnetConfig, Weights};
 pub use probe::{fold_constants, value_ports};
 pub use runtime::{Description, Found, Origin, Runtime, RuntimeOptions, describe, discover, load};

@@ -1,13 +1,16 @@
 //! The only unsafe code of the crate: asking a shared library what it is, ONNX Runtime what it can do, and CUDA how much
-//! memory is free.
+//! memory is free; and copies between a GPU and the host.
 //!
 //! `ort` reads a library's version too, but only while committing the process to it; a candidate that turns out to be
 //! too old or broken must leave the way open for the next one.
 #![allow(unsafe_code)]
 
-use std::{ffi::CStr, path::Path};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::path::Path;
+use std::sync::OnceLock;
 
 use ort::sys::OrtApiBase;
+use ort::value::{DefiniteTensorValueTypeMarker, DynTensor, Value};
 
 /// Loads a library and returns ONNX Runtime's version string, or the reason why there is none.
 ///
@@ -42,25 +45,184 @@ pub(super) fn preload(path: &Path) -> Result<(), String> {
     unsafe { libloading::Library::new(path) }.map(std::mem::forget).map_err(|e| explain(&e))
 }
 
-/// Free memory of a GPU in bytes, by CUDA's runtime library; `None` if that is not there or does not say.
-pub(super) fn free_on_gpu(number: u32) -> Option<u64> {
-    type SetDevice = unsafe extern "C" fn(std::ffi::c_int) -> std::ffi::c_int;
-    type MemGetInfo = unsafe extern "C" fn(*mut usize, *mut usize) -> std::ffi::c_int;
-    let names: &[&str] = if cfg!(windows) {
-        &["cudart64_13.dll", "cudart64_12.dll"]
-    } else {
-        &["libcudart.so.13", "libcudart.so.12", "libcudart.so"]
-    };
+/// The functions of CUDA's runtime library that ONNX Runtime has no calls for.
+struct Cuda {
+    set_device: unsafe extern "C" fn(c_int) -> c_int,
+    mem_get_info: unsafe extern "C" fn(*mut usize, *mut usize) -> c_int,
+    synchronize: unsafe extern "C" fn() -> c_int,
+    stream_create: unsafe extern "C" fn(*mut *mut c_void, c_uint) -> c_int,
+    stream_synchronize: unsafe extern "C" fn(*mut c_void) -> c_int,
+    stream_destroy: unsafe extern "C" fn(*mut c_void) -> c_int,
+    memcpy_async: unsafe extern "C" fn(*mut c_void, *const c_void, usize, c_int, *mut c_void) -> c_int,
+    memset_async: unsafe extern "C" fn(*mut c_void, c_int, usize, *mut c_void) -> c_int,
+    error_string: unsafe extern "C" fn(c_int) -> *const c_char,
+}
+
+/// `cudaStreamNonBlocking`: no waiting for the default stream, nor that for this one.
+const APART: c_uint = 1;
+/// `cudaMemcpyDefault`: the way follows from the addresses.
+const ANY_WAY: c_int = 4;
+
+impl Cuda {
+    /// The library that the execution provider uses, or any other of CUDA: they share the GPU's state.
+    fn get() -> Option<&'static Self> {
+        static CUDA: OnceLock<Option<Cuda>> = OnceLock::new();
+        CUDA.get_or_init(|| {
+            let names: &[&str] = if cfg!(windows) {
+                &["cudart64_13.dll", "cudart64_12.dll"]
+            } else {
+                &["libcudart.so.13", "libcudart.so.12", "libcudart.so"]
+            };
+            // SAFETY: a vendor's library that the execution provider loads as well; it stays loaded. The functions have
+            // had these signatures since CUDA 8.
+            unsafe {
+                let library = names.iter().find_map(|&name| libloading::Library::new(name).ok())?;
+                let library = std::mem::ManuallyDrop::new(library);
+                Some(Self {
+                    set_device: *library.get(b"cudaSetDevice\0").ok()?,
+                    mem_get_info: *library.get(b"cudaMemGetInfo\0").ok()?,
+                    synchronize: *library.get(b"cudaDeviceSynchronize\0").ok()?,
+                    stream_create: *library.get(b"cudaStreamCreateWithFlags\0").ok()?,
+                    stream_synchronize: *library.get(b"cudaStreamSynchronize\0").ok()?,
+                    stream_destroy: *library.get(b"cudaStreamDestroy\0").ok()?,
+                    memcpy_async: *library.get(b"cudaMemcpyAsync\0").ok()?,
+                    memset_async: *library.get(b"cudaMemsetAsync\0").ok()?,
+                    error_string: *library.get(b"cudaGetErrorString\0").ok()?,
+                })
+            }
+        })
+        .as_ref()
+    }
+
+    fn succeed(&self, what: &str, code: c_int) -> Result<(), String> {
+        if code == 0 {
+            return Ok(());
+        }
+        // SAFETY: the library's own code; the text is static.
+        let text = unsafe { CStr::from_ptr((self.error_string)(code)) };
+        Err(format!("CUDA could not {what}: {} (error {code})", text.to_string_lossy()))
+    }
+}
+
+/// Free and total memory of a GPU in bytes, by CUDA's runtime library; `None` if that is not there or does not say.
+#[must_use]
+pub fn gpu_memory(number: u32) -> Option<[u64; 2]> {
+    let cuda = Cuda::get()?;
     let (mut free, mut total) = (0, 0);
-    // SAFETY: both functions have had these signatures since CUDA 2 and write nothing but the two numbers; a call that
-    // fails says so by its result. The library stays loaded, as the execution provider's own handle would keep it.
-    unsafe {
-        let library = names.iter().find_map(|&name| libloading::Library::new(name).ok())?;
-        let library = std::mem::ManuallyDrop::new(library);
-        let set_device: libloading::Symbol<'_, SetDevice> = library.get(b"cudaSetDevice\0").ok()?;
-        let mem_get_info: libloading::Symbol<'_, MemGetInfo> = library.get(b"cudaMemGetInfo\0").ok()?;
-        let told = set_device(i32::try_from(number).ok()?) == 0 && mem_get_info(&raw mut free, &raw mut total) == 0;
-        told.then_some(free as u64)
+    // SAFETY: the second call writes nothing but the two numbers.
+    let told = unsafe {
+        (cuda.set_device)(c_int::try_from(number).ok()?) == 0
+            && (cuda.mem_get_info)(&raw mut free, &raw mut total) == 0
+    };
+    told.then_some([free as u64, total as u64])
+}
+
+/// Bytes of two tensors that are of one size.
+fn bytes_of<A, B>(from: &Value<A>, to: &Value<B>) -> Result<usize, String>
+where
+    A: DefiniteTensorValueTypeMarker + ?Sized,
+    B: DefiniteTensorValueTypeMarker + ?Sized,
+{
+    match (from.size(), to.size()) {
+        (Some(size), Some(room)) if size == room => Ok(size),
+        (size, room) => Err(format!("a tensor of {size:?} bytes was to be copied to one of {room:?}")),
+    }
+}
+
+/// Copies a tensor's bytes to another tensor of the same type and shape; both are in the host's memory.
+pub(super) fn copy_on_host<A, B>(from: &Value<A>, to: &mut Value<B>) -> Result<(), String>
+where
+    A: DefiniteTensorValueTypeMarker + ?Sized,
+    B: DefiniteTensorValueTypeMarker + ?Sized,
+{
+    let size = bytes_of(from, to)?;
+    if !from.memory_info().is_cpu_accessible() || !to.memory_info().is_cpu_accessible() {
+        return Err("a tensor on a device was to be copied by the host".to_owned());
+    }
+    // SAFETY: both have that many bytes where the host can reach them, and one is borrowed alone, so they are apart.
+    unsafe { std::ptr::copy_nonoverlapping(from.data_ptr().cast::<u8>(), to.data_ptr_mut().cast::<u8>(), size) };
+    Ok(())
+}
+
+/// A stream of a GPU for copies, apart from those that networks run on.
+pub(super) struct CopyStream {
+    cuda: &'static Cuda,
+    device: c_int,
+    stream: *mut c_void,
+}
+
+// SAFETY: CUDA's functions may be called from any thread, and a stream belongs to its device, not to a thread.
+unsafe impl Send for CopyStream {}
+// SAFETY: as above.
+unsafe impl Sync for CopyStream {}
+
+impl std::fmt::Debug for CopyStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CopyStream").field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+impl CopyStream {
+    /// A new stream on a GPU.
+    pub(super) fn new(number: u32) -> Result<Self, String> {
+        let cuda = Cuda::get().ok_or("CUDA's runtime library (libcudart) is not to be found")?;
+        let device = c_int::try_from(number).map_err(|e| e.to_string())?;
+        let mut stream = std::ptr::null_mut();
+        // SAFETY: the second call writes nothing but the stream's handle.
+        unsafe {
+            cuda.succeed("use the GPU", (cuda.set_device)(device))?;
+            cuda.succeed("make a stream", (cuda.stream_create)(&raw mut stream, APART))?;
+        }
+        Ok(Self { cuda, device, stream })
+    }
+
+    /// Copies a tensor's bytes to another tensor of the same type and shape, and waits until they are there. Runs that
+    /// write the one or read the other must have ended.
+    pub(super) fn copy<A, B>(&self, from: &Value<A>, to: &mut Value<B>) -> Result<(), String>
+    where
+        A: DefiniteTensorValueTypeMarker + ?Sized,
+        B: DefiniteTensorValueTypeMarker + ?Sized,
+    {
+        let size = bytes_of(from, to)?;
+        // SAFETY: both tensors have that many bytes and are borrowed, so that they stay until the copy is done.
+        unsafe {
+            let cuda = self.cuda;
+            cuda.succeed("use the GPU", (cuda.set_device)(self.device))?;
+            let copied = (cuda.memcpy_async)(to.data_ptr_mut(), from.data_ptr(), size, ANY_WAY, self.stream);
+            cuda.succeed("copy", copied)?;
+            cuda.succeed("copy", (cuda.stream_synchronize)(self.stream))
+        }
+    }
+
+    /// Waits until the GPU does nothing. That it failed is told by whatever is done next.
+    pub(super) fn settle(&self) {
+        // SAFETY: neither call has conditions.
+        unsafe {
+            let _ = (self.cuda.set_device)(self.device);
+            let _ = (self.cuda.synchronize)();
+        }
+    }
+
+    /// Fills a tensor in the GPU's memory with zeros.
+    pub(super) fn clear(&self, tensor: &mut DynTensor) -> Result<(), String> {
+        let size = tensor.size().ok_or("text has no zeros")?;
+        // SAFETY: the tensor has that many bytes and is borrowed until they are written.
+        unsafe {
+            let cuda = self.cuda;
+            cuda.succeed("use the GPU", (cuda.set_device)(self.device))?;
+            cuda.succeed("clear memory", (cuda.memset_async)(tensor.data_ptr_mut(), 0, size, self.stream))?;
+            cuda.succeed("clear memory", (cuda.stream_synchronize)(self.stream))
+        }
+    }
+}
+
+impl Drop for CopyStream {
+    fn drop(&mut self) {
+        // SAFETY: the stream is this value's own. An error has nobody to be told to.
+        unsafe {
+            let _ = (self.cuda.set_device)(self.device);
+            let _ = (self.cuda.stream_destroy)(self.stream);
+        }
     }
 }
 

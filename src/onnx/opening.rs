@@ -15,13 +15,21 @@ use super::session::{Optimisation, SessionOptions};
 /// The provider option that only the resident loop may see: a CUDA graph wants the same addresses at every run.
 pub(super) const CUDA_GRAPH: &str = "enable_cuda_graph";
 
+/// What the user says about CUDA graphs, if anything; the last word counts.
+pub(super) fn cuda_graph_asked(options: &SessionOptions) -> Option<bool> {
+    let asked = options.ep_options.iter().rev().find(|(key, _)| key == CUDA_GRAPH);
+    asked.map(|(_, value)| matches!(value.as_str(), "1" | "true" | "True"))
+}
+
 /// What a session needs to know that its user need not.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Purpose<'a> {
     /// Where weights lie that are stored beside the graph, for a graph in memory.
     pub(super) folder: Option<&'a Path>,
-    /// Whether the session's runs have stable addresses, so that CUDA graphs may be captured.
+    /// Whether it is for a resident loop.
     pub(super) resident: bool,
+    /// Whether CUDA graphs are to be captured, for which the session's runs must have stable addresses.
+    pub(super) cuda_graph: bool,
 }
 
 pub(super) fn bad_graph(source: &ModelSource, error: &ort::Error) -> Error {
@@ -85,6 +93,12 @@ fn without_prefix(text: &str) -> &str {
     let text = text
         .rsplit_once("[ONNXRuntimeError] : ")
         .map_or(text, |(_, coded)| coded.splitn(3, " : ").nth(2).unwrap_or(coded));
+    // CUDA's libraries: what failed and why, without the place in ONNX Runtime's source and this machine's name.
+    let failure = ["CUDA failure ", "CUDNN failure ", "CUDNN_FE failure ", "CUBLAS failure ", "CUFFT failure "];
+    let text = match failure.iter().filter_map(|words| text.rfind(words)).max() {
+        Some(start) => text[start..].split(" ; GPU=").next().unwrap_or(text),
+        None => text,
+    };
     text.trim()
 }
 
@@ -109,6 +123,11 @@ fn builder(
         .with_optimization_level(level)?;
     if let Some(threads) = options.threads {
         builder = builder.with_intra_threads(threads)?;
+    }
+    if purpose.resident && options.device != Device::Cpu {
+        // The second run of a shape would take its activations' memory once more, in one piece: too late to tell which
+        // batch fits, and, if that comes while a CUDA graph is captured, forbidden.
+        builder = builder.with_memory_pattern(false)?;
     }
     if let Some(folder) = purpose.folder {
         let folder = folder.to_string_lossy();
@@ -151,7 +170,7 @@ fn start_failed(runtime: &Runtime, error: &ort::Error) -> Error {
 /// options over them.
 fn providers(device: Device, options: &SessionOptions, purpose: &Purpose<'_>) -> Vec<ExecutionProviderDispatch> {
     let number = i32::try_from(device.gpu().unwrap_or(0)).unwrap_or(i32::MAX);
-    let given = options.ep_options.iter().filter(|(key, _)| key != CUDA_GRAPH || purpose.resident);
+    let given = options.ep_options.iter().filter(|(key, _)| key != CUDA_GRAPH);
     let cuda = ep::CUDA::default()
         .with_device_id(number)
         .with_tf32(options.tf32)
@@ -164,6 +183,7 @@ fn providers(device: Device, options: &SessionOptions, purpose: &Purpose<'_>) ->
         return vec![tensorrt.build().error_on_failure(), cuda.build().error_on_failure()];
     }
     let cuda = given.fold(cuda, |ep, (key, value)| ep.with_arbitrary_config(key, value));
+    let cuda = if purpose.cuda_graph { cuda.with_cuda_graph(true) } else { cuda };
     vec![cuda.build().error_on_failure()]
 }
 
@@ -193,6 +213,7 @@ fn open_on_gpu(
         });
     }
     let not_found = device::preload_cuda(runtime);
+    let _calling = device::calling();
     runtime.take_log();
     let unavailable = |error: &ort::Error| {
         let mut reason = message(error);
@@ -205,14 +226,19 @@ fn open_on_gpu(
         if let Some((key, value)) = options.ep_options.iter().find(|(key, _)| reason.contains(key.as_str())) {
             return device_option(&format!("{key}={value}"), device, &reason);
         }
+        let advice = if reason.contains("Invalid device ID") || reason.contains("invalid device ordinal") {
+            "name a GPU that is there, as nvidia-smi numbers them, or use --device cpu"
+        } else if reason.contains("no CUDA-capable device") {
+            "see whether nvidia-smi lists a GPU and CUDA_VISIBLE_DEVICES does not hide it, or use --device cpu"
+        } else {
+            "install NVIDIA's driver, CUDA 13 and cuDNN 9 (the system's, or the nvidia packages of the active Python \
+             environment), or use --device cpu"
+        };
         Error::DeviceUnavailable {
             device: device.to_string(),
             missing: device::missing_libraries(&reason, &not_found),
             reason,
-            advice:
-                "install NVIDIA's driver, CUDA 13 and cuDNN 9 (the system's, or the nvidia packages of the active \
-                     Python environment), or use --device cpu"
-                    .to_owned(),
+            advice: advice.to_owned(),
         }
     };
     let base = builder(runtime, options, purpose).map_err(|e| start_failed(runtime, &e))?;

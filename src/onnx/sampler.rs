@@ -225,6 +225,9 @@ impl Sampler {
                 return Err(crate::Error::NonFinite { name: "x_T", step: None, count, of: initial.len() }.into());
             }
         }
+        if let Some(port) = contract.extra.iter().find(|port| job.inputs.iter().all(|(name, _)| *name != port.name)) {
+            return Err(super::Error::InputMissing { name: port.name.clone() }.into());
+        }
         for (name, values) in &job.inputs {
             let (rows, seeds) = (values.shape().first().copied().unwrap_or(0), job.seeds.len());
             if rows != 1 && rows != seeds {
@@ -257,7 +260,7 @@ impl Sampler {
         if let (Some(number), StepLoop::Resident, []) = (self.network.device().gpu(), step_loop, &job.inputs[..]) {
             let mut run = |batch| Resident::new(&self.network, job.plan, batch, guidance)?.try_out();
             let limit = job.seeds.len().min(memory::LARGEST);
-            found = memory::largest_batch(limit, &mut || native::free_on_gpu(number), &mut run)?;
+            found = memory::largest_batch(limit, &mut || native::gpu_memory(number).map(|[free, _]| free), &mut run)?;
         }
         Ok(found.unwrap_or_else(|| modest_batch(self.shape())).clamp(1, job.seeds.len()))
     }
@@ -278,13 +281,13 @@ impl Sampler {
 fn choose(
     asked: Option<StepLoop>,
     usual: StepLoop,
-    open: impl FnOnce() -> Result<(), SampleError>,
+    open: impl FnOnce() -> Result<Option<String>, SampleError>,
 ) -> Result<(StepLoop, Option<String>), SampleError> {
     if asked.unwrap_or(usual) == StepLoop::Host {
         return Ok((StepLoop::Host, None));
     }
     match open() {
-        Ok(()) => Ok((StepLoop::Resident, None)),
+        Ok(note) => Ok((StepLoop::Resident, note)),
         Err(SampleError::Numbers(crate::Error::Unsupported { found, .. })) if asked.is_none() => {
             Ok((StepLoop::Host, Some(format!("steps are computed on the host, as it cannot be {found}"))))
         }
@@ -335,7 +338,9 @@ mod tests {
         let refuse = || Err(unsupported("the resident loop: a test", "the host's"));
         let fail = || Err(SampleError::Stopped { step: 0 });
         let (host, resident) = (StepLoop::Host, StepLoop::Resident);
-        assert_eq!(choose(None, resident, || Ok(())).unwrap(), (resident, None));
+        assert_eq!(choose(None, resident, || Ok(None)).unwrap(), (resident, None));
+        let note = Some("a note".to_owned());
+        assert_eq!(choose(None, resident, || Ok(note.clone())).unwrap(), (resident, note.clone()));
         assert_eq!(choose(None, host, fail).unwrap(), (host, None));
         assert_eq!(choose(Some(host), resident, fail).unwrap(), (host, None));
         let (chosen, note) = choose(None, resident, refuse).unwrap();

@@ -10,7 +10,7 @@ use super::binding::Binding;
 use super::contract::{Contract, IoNames};
 use super::device::Device;
 use super::error::{Error, Result};
-use super::opening::{CUDA_GRAPH, Purpose, bad_graph, message, open_session};
+use super::opening::{Purpose, bad_graph, cuda_graph_asked, message, open_session};
 use super::pipeline::ModelSource;
 use super::reading::{probe, read_graph};
 use super::resident::Cache;
@@ -44,7 +44,7 @@ pub struct SessionOptions {
     /// Threads of the CPU provider; `None` leaves it to ONNX Runtime (one for each physical core).
     pub threads: Option<usize>,
     /// Options of the device's provider, as ONNX Runtime names them; they override what is set here. Only the resident
-    /// loop sees `enable_cuda_graph`, which is off unless it is given here.
+    /// loop sees `enable_cuda_graph`, which is on unless it is given here or a graph cannot be captured.
     pub ep_options: Vec<(String, String)>,
     /// Whether CUDA may round the factors of float32 products to TF32. Always set explicitly; off by default.
     pub tf32: bool,
@@ -216,13 +216,23 @@ impl Network {
         &self.resident
     }
 
-    /// Opens another graph with this one's options on its device, for a resident loop; true if it captures CUDA graphs.
-    pub(super) fn open_beside(&self, source: &ModelSource, folder: Option<&Path>) -> Result<(Session, bool)> {
-        let purpose = Purpose { folder, resident: true };
-        let (session, device, _) = open_session(self.runtime, source, &self.options, &purpose)?;
-        let asked = self.options.ep_options.iter().rev().find(|(key, _)| key == CUDA_GRAPH);
-        let captures = asked.is_some_and(|(_, value)| matches!(value.as_str(), "1" | "true" | "True"));
-        Ok((session, captures && device.gpu().is_some()))
+    /// Opens another graph with this one's options on its device, for a resident loop, if need be one that captures CUDA
+    /// graphs.
+    pub(super) fn open_beside(
+        &self,
+        source: &ModelSource,
+        folder: Option<&Path>,
+        cuda_graph: bool,
+    ) -> Result<Session> {
+        let purpose = Purpose { folder, resident: true, cuda_graph };
+        open_session(self.runtime, source, &self.options, &purpose).map(|(session, ..)| session)
+    }
+
+    /// Whether a resident loop captures CUDA graphs: what was asked, if anything, and what is done otherwise. A profile
+    /// does not see into them.
+    pub(super) fn cuda_graphs(&self) -> (Option<bool>, bool) {
+        let usual = matches!(self.device, Device::Cuda(_)) && self.options.profile.is_none();
+        (cuda_graph_asked(&self.options), usual)
     }
 
     /// The graph, for one run.

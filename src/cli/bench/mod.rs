@@ -6,7 +6,6 @@ mod profile;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::Command;
 
 use super::failure::{Failure, Outcome, print};
 use super::progress::Voice;
@@ -287,7 +286,8 @@ fn table(opened: &model::Opened, plan: &Plan, rounds: u32, step_loop: StepLoop, 
         "batch  image-steps/s   ms/step  outside the network  peak memory     GFLOP/s  of the ceiling"
     );
     for row in rows {
-        let memory = row.peak_memory_mb.map_or_else(|| "-".into(), |mb| format!("{mb:.0} MB"));
+        let peak = row.device_memory_mb.or(row.peak_memory_mb);
+        let memory = peak.map_or_else(|| "-".into(), |mb| format!("{mb:.0} MB"));
         let rate = row.flops_per_second.map_or_else(|| "-".into(), |rate| format!("{:.1}", rate / 1e9));
         let share = row.matrix_rate_percent.map_or_else(|| "-".into(), |share| format!("{share:.1} %"));
         let _ = writeln!(
@@ -313,11 +313,8 @@ fn peak_memory_mb() -> Option<f64> {
     Some(kilobytes / 1000.0 * 1.024)
 }
 
-/// Memory in use on a GPU, as its driver's own tool tells; the runtime keeps what it has taken, so this is its peak.
+/// Memory in use on a GPU, by anybody; the runtime keeps what it has taken, so that this is its peak.
 fn device_memory_mb(device: Device) -> Option<f64> {
-    let number = device.gpu()?;
-    let query = ["--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id"];
-    let output = Command::new("nvidia-smi").args(query).arg(number.to_string()).output().ok()?;
-    let mebibytes: f64 = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
-    Some(mebibytes * 1.048_576)
+    let [free, total] = crate::onnx::gpu_memory(device.gpu()?)?;
+    Some(total.saturating_sub(free) as f64 / 1e6)
 }

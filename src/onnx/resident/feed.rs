@@ -5,7 +5,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use ort::value::Tensor;
 
-use super::place;
+use super::place::Copies;
 use crate::noise;
 
 /// Buffers that each drawing thread fills ahead.
@@ -40,6 +40,7 @@ impl<'scope> Feed<'scope> {
         seeds: &'scope [u64],
         draws: &'scope [Draw],
         tensors: Tensors,
+        copies: Copies,
     ) -> Self {
         let threads = (tensors.host.len() / AHEAD).max(1);
         let (finished, host) = sync_channel(tensors.host.len());
@@ -75,7 +76,7 @@ impl<'scope> Feed<'scope> {
         let delivery = scope.spawn(move || {
             let free = [even, odd];
             // An error here is the other side's end of interest.
-            let _ = deliver(draws, &sources, &free, &put);
+            let _ = deliver(draws, &sources, &free, &put, &copies);
             free
         });
         Self { ready, free: [free_even, free_odd], delivery, host }
@@ -112,12 +113,13 @@ fn deliver(
     sources: &[Source],
     free: &[Receiver<Tensor<f32>>; 2],
     put: &SyncSender<ort::Result<Tensor<f32>>>,
+    copies: &Copies,
 ) -> Result<(), RecvError> {
     for (n, &(side, _)) in draws.iter().enumerate() {
         let (next, back) = &sources[n % sources.len()];
         let filled = next.recv()?;
         let mut z = free[side].recv()?;
-        let copied = place::copy(&filled, &mut z);
+        let copied = copies.copy(&filled, &mut z);
         let failed = copied.is_err();
         // A thread that has drawn its last no longer waits for buffers.
         let _ = back.send(filled);

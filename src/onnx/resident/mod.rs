@@ -11,12 +11,13 @@
 mod feed;
 mod graph;
 mod place;
+mod steps;
 mod structure;
 mod turns;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ort::session::Session;
@@ -33,18 +34,24 @@ pub(super) use turns::Resident;
 /// Graphs with steps around them that a network keeps open.
 const KEPT: usize = 4;
 
+/// CUDA graphs that one of them may have captured; ONNX Runtime lets go of none before the session ends.
+const CAPTURES: u32 = 64;
+
 /// What a network keeps for its resident loops: sessions by structure, and the last loop that was used.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     cores: Vec<(Structure, Arc<Core>)>,
     idle: Option<Box<Resident>>,
+    /// Why CUDA graphs are not captured, where they would be.
+    no_graphs: Option<String>,
 }
 
 /// A session that runs whole steps.
 struct Core {
     session: Mutex<Session>,
     cuda_graph: bool,
-    /// Numbers of the CUDA graphs handed out so far.
+    /// Numbers of CUDA graphs handed out so far, and how many graphs were captured.
+    numbers: AtomicU32,
     captured: AtomicU32,
 }
 
@@ -68,12 +75,37 @@ fn structure(network: &Network, plan: &Plan, guidance: Option<Guidance>) -> Resu
     Structure::of(plan, guidance.is_some()).map_err(refused)
 }
 
-/// Opens the session that a plan needs here.
+/// Opens the session that a plan needs here; says what is otherwise than usual, if anything.
 ///
 /// # Errors
 /// [`crate::Error::Unsupported`] if the plan or the model is only for the host's loop.
-pub(super) fn open(network: &Network, plan: &Plan, guidance: Option<Guidance>) -> Result<(), SampleError> {
-    Core::of(network, &structure(network, plan, guidance)?).map(drop)
+pub(super) fn open(
+    network: &Network,
+    plan: &Plan,
+    guidance: Option<Guidance>,
+) -> Result<Option<String>, SampleError> {
+    Core::of(network, &structure(network, plan, guidance)?)?;
+    let cache = network.resident().lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(cache.no_graphs.as_deref().map(without_graphs))
+}
+
+fn without_graphs(reason: &str) -> String {
+    format!("no CUDA graphs are captured, since this cannot be: {reason}")
+}
+
+/// Goes on without CUDA graphs after a capture has failed, unless they were asked for; what to tell the user.
+pub(super) fn give_up_graphs(network: &Network, error: SampleError) -> Result<String, SampleError> {
+    let memory = matches!(error, SampleError::Onnx(super::Error::OutOfMemory { .. }));
+    if memory || network.cuda_graphs().0.is_some() {
+        return Err(error);
+    }
+    let mut cache = network.resident().lock().unwrap_or_else(PoisonError::into_inner);
+    cache.cores.retain(|(_, core)| !core.cuda_graph);
+    cache.idle = None;
+    let reason = error.to_string();
+    let note = without_graphs(&reason);
+    cache.no_graphs = Some(reason);
+    Ok(note)
 }
 
 impl Core {
@@ -85,8 +117,11 @@ impl Core {
     /// The session for a structure, opened if the network has none yet.
     fn of(network: &Network, structure: &Structure) -> Result<Arc<Self>, SampleError> {
         let mut cache = network.resident().lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, core)) = cache.cores.iter().find(|(known, _)| known == structure) {
-            return Ok(Arc::clone(core));
+        if let Some(at) = cache.cores.iter().position(|(known, _)| known == structure) {
+            if cache.cores[at].1.captured.load(Ordering::Relaxed) < CAPTURES {
+                return Ok(Arc::clone(&cache.cores[at].1));
+            }
+            cache.cores.remove(at);
         }
         let source = network.source();
         let (stored, folder) = match &source.weights {
@@ -100,8 +135,18 @@ impl Core {
         };
         let model = graph::around(stored, network.contract(), structure).map_err(refused)?;
         let model = ModelSource::from_bytes(source.name.clone(), model.into());
-        let (session, cuda_graph) = network.open_beside(&model, folder.as_deref())?;
-        let core = Arc::new(Self { session: Mutex::new(session), cuda_graph, captured: AtomicU32::new(0) });
+        let (asked, usual) = network.cuda_graphs();
+        let mut cuda_graph = asked.unwrap_or(usual && cache.no_graphs.is_none());
+        let session = match network.open_beside(&model, folder.as_deref(), cuda_graph) {
+            Err(super::Error::DeviceOption { reason, .. }) if cuda_graph && asked.is_none() => {
+                cuda_graph = false;
+                cache.no_graphs = Some(reason);
+                network.open_beside(&model, folder.as_deref(), false)?
+            }
+            opened => opened?,
+        };
+        let (numbers, captured) = (AtomicU32::new(0), AtomicU32::new(0));
+        let core = Arc::new(Self { session: Mutex::new(session), cuda_graph, numbers, captured });
         if cache.cores.len() == KEPT {
             cache.cores.remove(0);
         }

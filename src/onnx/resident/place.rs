@@ -2,22 +2,32 @@
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
-use ort::value::{DynTensor, Tensor, TensorElementType};
+use ort::value::{DefiniteTensorValueTypeMarker, DynTensor, Tensor, TensorElementType, Value};
 
 use crate::onnx::Device;
+use crate::onnx::native::{self, CopyStream};
 
 /// Where tensors are to be: a device's own memory, and host memory that it can be copied from quickly.
 #[derive(Debug)]
 pub(super) struct Place {
     device: Allocator,
     host: Allocator,
+    copies: Copies,
+}
+
+/// How tensors are copied: within the host's memory, or by a GPU.
+#[derive(Debug)]
+pub(super) enum Copies {
+    Host,
+    Gpu(CopyStream),
 }
 
 impl Place {
     /// The memory that a session's provider uses.
     pub(super) fn of(session: &Session, device: Device) -> ort::Result<Self> {
         let Some(number) = device.gpu() else {
-            return Ok(Self { device: Allocator::default(), host: Allocator::default() });
+            let copies = Copies::Host;
+            return Ok(Self { device: Allocator::default(), host: Allocator::default(), copies });
         };
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let info = |device, kind| -> ort::Result<_> { MemoryInfo::new(device, number, AllocatorType::Device, kind) };
@@ -26,14 +36,14 @@ impl Place {
         let pinned = info(AllocationDevice::CUDA_PINNED, MemoryType::CPUInput)
             .and_then(|pinned| Allocator::new(session, pinned))
             .unwrap_or_default();
-        Ok(Self { device: own, host: pinned })
+        Ok(Self { device: own, host: pinned, copies: Copies::on(device)? })
     }
 
     /// A tensor on the device, all zeros.
     pub(super) fn zeros(&self, element: TensorElementType, shape: &[usize]) -> ort::Result<DynTensor> {
         let mut tensor = DynTensor::new(&self.device, element, shape.to_vec())?;
-        if !tensor.memory_info().is_cpu_accessible() {
-            DynTensor::new(&Allocator::default(), element, shape.to_vec())?.copy_into(&mut tensor)?;
+        if let Copies::Gpu(stream) = &self.copies {
+            stream.clear(&mut tensor).map_err(ort::Error::new)?;
         }
         Ok(tensor)
     }
@@ -51,16 +61,45 @@ impl Place {
     /// A copy of a host tensor on the device.
     pub(super) fn placed(&self, tensor: &DynTensor) -> ort::Result<DynTensor> {
         let mut placed = DynTensor::new(&self.device, *tensor.data_type(), tensor.shape().clone())?;
-        tensor.copy_into(&mut placed)?;
+        self.copy(tensor, &mut placed)?;
         Ok(placed)
+    }
+
+    /// Copies a tensor to another one of its type and shape, wherever they are.
+    pub(super) fn copy<A, B>(&self, from: &Value<A>, to: &mut Value<B>) -> ort::Result<()>
+    where
+        A: DefiniteTensorValueTypeMarker + ?Sized,
+        B: DefiniteTensorValueTypeMarker + ?Sized,
+    {
+        self.copies.copy(from, to)
+    }
+
+    /// Waits until the device does nothing.
+    pub(super) fn settle(&self) {
+        if let Copies::Gpu(stream) = &self.copies {
+            stream.settle();
+        }
     }
 }
 
-/// Copies between tensors of one shape, wherever they are.
-pub(super) fn copy(from: &Tensor<f32>, to: &mut Tensor<f32>) -> ort::Result<()> {
-    if from.memory_info().is_cpu_accessible() && to.memory_info().is_cpu_accessible() {
-        to.extract_tensor_mut().1.copy_from_slice(from.extract_tensor().1);
-        return Ok(());
+impl Copies {
+    /// For a thread of its own.
+    pub(super) fn on(device: Device) -> ort::Result<Self> {
+        Ok(match device.gpu() {
+            Some(number) => Self::Gpu(CopyStream::new(number).map_err(ort::Error::new)?),
+            None => Self::Host,
+        })
     }
-    from.copy_into(to)
+
+    /// Copies a tensor to another one of its type and shape; it is there when this returns.
+    pub(super) fn copy<A, B>(&self, from: &Value<A>, to: &mut Value<B>) -> ort::Result<()>
+    where
+        A: DefiniteTensorValueTypeMarker + ?Sized,
+        B: DefiniteTensorValueTypeMarker + ?Sized,
+    {
+        match self {
+            Self::Gpu(stream) => stream.copy(from, to).map_err(ort::Error::new),
+            Self::Host => native::copy_on_host(from, to).map_err(ort::Error::new),
+        }
+    }
 }

@@ -1,65 +1,67 @@
 //! A plan bound to a batch on the device: two sets of tensors that take turns at being read and written.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
 
-use ndarray::ArrayViewD;
 use ort::memory::Allocator;
 use ort::session::{IoBinding, RunOptions};
 use ort::value::{DynTensor, Tensor, TensorElementType};
 
 use super::Core;
-use super::feed::{AHEAD, Draw, Feed, Tensors};
+use super::feed::{AHEAD, Draw, Tensors};
 use super::graph::name;
-use super::place::{self, Place};
+use super::place::Place;
 use super::structure::Structure;
-use crate::onnx::binding::{self, fill};
+use crate::onnx::binding::fill;
 use crate::onnx::contract::{Contract, Element, TimestepShape};
-use crate::onnx::executor::{Guidance, Moment, Timing, Watch, initial_state, not_finite};
+use crate::onnx::device::calling;
+use crate::onnx::executor::{Guidance, Timing};
 use crate::onnx::reading::element_type;
-use crate::onnx::session::{Network, run_failed};
-use crate::onnx::{Device, Error, SampleError};
+use crate::onnx::session::Network;
+use crate::onnx::{Device, SampleError};
 use crate::plan::Plan;
 
 /// A plan bound to a batch on the device.
 pub(in crate::onnx) struct Resident {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     /// The model's name, for messages.
-    model: Arc<str>,
-    contract: Arc<Contract>,
-    plan: Plan,
-    guidance: Option<Guidance>,
-    batch: usize,
-    place: Place,
-    states: [State; 2],
-    turns: [Turn; 2],
-    x0: Tensor<f32>,
-    noise: Option<Tensors>,
-    draws: Vec<Draw>,
-    labels: Option<DynTensor>,
-    extra: Vec<Option<DynTensor>>,
+    pub(super) model: Arc<str>,
+    pub(super) contract: Arc<Contract>,
+    pub(super) plan: Plan,
+    pub(super) guidance: Option<Guidance>,
+    pub(super) batch: usize,
+    pub(super) device: Device,
+    pub(super) place: Place,
+    pub(super) states: [State; 2],
+    pub(super) turns: [Turn; 2],
+    pub(super) x0: Tensor<f32>,
+    pub(super) noise: Option<Tensors>,
+    pub(super) draws: Vec<Draw>,
+    pub(super) labels: Option<DynTensor>,
+    pub(super) extra: Vec<Option<DynTensor>>,
     /// x and x̂₀ as the host sees them.
-    host: [Tensor<f32>; 2],
+    pub(super) host: [Tensor<f32>; 2],
     /// The counter of the first step.
-    first: Tensor<i64>,
-    /// The thread whose CUDA graphs are captured.
-    warm: Option<ThreadId>,
+    pub(super) first: Tensor<i64>,
+    /// The thread whose CUDA graphs are captured: they can be launched from no other.
+    pub(super) warm: Option<ThreadId>,
 }
 
 /// What a step reads, and the step before it writes.
-struct State {
-    x: Tensor<f32>,
-    counter: Tensor<i64>,
-    registers: Vec<Tensor<f32>>,
+pub(super) struct State {
+    pub(super) x: Tensor<f32>,
+    pub(super) counter: Tensor<i64>,
+    pub(super) registers: Vec<Tensor<f32>>,
 }
 
 /// The binding of one state's tensors as inputs and of the other's as outputs.
-struct Turn {
-    io: IoBinding,
-    options: RunOptions,
+pub(super) struct Turn {
+    pub(super) io: IoBinding,
+    /// For a run that returns when the device is done with it, and for one that returns when the device knows of it.
+    pub(super) wait: RunOptions,
+    pub(super) go_on: RunOptions,
 }
 
 /// What came of a run.
@@ -117,6 +119,7 @@ impl Resident {
         let (contract, steps) = (network.contract(), plan.steps());
         let rows = if guidance.is_some() { 2 * batch } else { batch };
         let shape = network.sample_shape(batch);
+        let _calling = calling();
         let session = core.session();
         let place = Place::of(&session, network.device())?;
 
@@ -183,12 +186,16 @@ impl Resident {
                 io.bind_output(name::register_next(r), register)?;
             }
             io.bind_output(name::X0, &mut x0)?;
-            let mut options = RunOptions::new()?;
+            let (mut wait, mut go_on) = (RunOptions::new()?, RunOptions::new()?);
+            go_on.disable_device_sync()?;
             if core.cuda_graph {
                 // Each binding has addresses of its own, so each has a graph of its own.
-                options.set("gpu_graph_id", (core.captured.fetch_add(1, Ordering::Relaxed) + 1).to_string())?;
+                let number = core.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+                for options in [&mut wait, &mut go_on] {
+                    options.set("gpu_graph_id", number.to_string())?;
+                }
             }
-            Ok(Turn { io, options })
+            Ok(Turn { io, wait, go_on })
         };
         let turns = [turn(0)?, turn(1)?];
 
@@ -204,6 +211,7 @@ impl Resident {
             plan: plan.clone(),
             guidance,
             batch,
+            device: network.device(),
             place,
             states,
             turns,
@@ -226,160 +234,6 @@ impl Resident {
     /// The samples of the last run, NCHW.
     pub(in crate::onnx) fn samples(&self) -> &[f32] {
         self.host[0].extract_tensor().1
-    }
-
-    /// A further input of the graph, one row a sample.
-    pub(in crate::onnx) fn set_input(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<(), SampleError> {
-        let twice;
-        let (rows, batch) = if self.guidance.is_some() {
-            twice = binding::twice(&rows);
-            (twice.view(), 2 * self.batch)
-        } else {
-            (rows, self.batch)
-        };
-        let (at, tensor) = binding::extra_tensor(&self.contract, &self.model, name, rows, batch)?;
-        self.place_extra(at, &tensor).map_err(|error| self.failed(&error))
-    }
-
-    fn place_extra(&mut self, at: usize, tensor: &DynTensor) -> ort::Result<()> {
-        if let Some(held) = &mut self.extra[at]
-            && held.shape() == tensor.shape()
-        {
-            return tensor.copy_into(held);
-        }
-        let held = self.place.placed(tensor)?;
-        for turn in &mut self.turns {
-            turn.io.bind_input(&self.contract.extra[at].name, &held)?;
-        }
-        self.extra[at] = Some(held);
-        self.warm = None;
-        Ok(())
-    }
-
-    fn set_labels(&mut self, labels: Option<&[i64]>) -> Result<(), SampleError> {
-        let contract = &self.contract;
-        let (Some(port), Some(held), Some(labels)) = (&contract.class_labels, &mut self.labels, labels) else {
-            return Ok(());
-        };
-        let mut all = labels.to_vec();
-        if let Some(guidance) = self.guidance {
-            all.extend(std::iter::repeat_n(guidance.null_label, labels.len()));
-        }
-        let rows = if self.guidance.is_some() { 2 * self.batch } else { self.batch };
-        binding::check_labels(contract, port, rows, &all)?;
-        let mut put = || -> ort::Result<()> {
-            let mut tensor = DynTensor::new(&Allocator::default(), element_type(&port.element), vec![rows])?;
-            binding::write_labels(&mut tensor, port, &all)?;
-            tensor.copy_into(&mut *held)
-        };
-        put().map_err(|error| run_failed(&self.model, self.batch, &error).into())
-    }
-
-    /// From x_T to the samples. `initial` stands in for draw 0 where it is given.
-    ///
-    /// `labels` has one label a sample if the graph takes labels.
-    pub(in crate::onnx) fn run(
-        &mut self,
-        seeds: &[u64],
-        labels: Option<&[i64]>,
-        initial: Option<&[f32]>,
-        stop: Option<&AtomicBool>,
-        watch: &mut Watch<'_>,
-    ) -> Result<Ran, SampleError> {
-        let start = Instant::now();
-        if let Some(at) = self.extra.iter().position(Option::is_none) {
-            return Err(Error::InputMissing { name: self.contract.extra[at].name.clone() }.into());
-        }
-        self.set_labels(labels)?;
-        initial_state(&self.plan, seeds, initial, self.host[0].extract_tensor_mut().1)?;
-        self.begin().map_err(|error| self.failed(&error))?;
-        let network = match self.noise.take() {
-            None => self.steps(None, stop, watch)?,
-            Some(tensors) => {
-                let draws = self.draws.clone();
-                let (network, tensors) = thread::scope(|scope| -> Result<_, SampleError> {
-                    let feed = Feed::start(scope, seeds, &draws, tensors);
-                    Ok((self.steps(Some(&feed), stop, watch)?, feed.finish()))
-                })?;
-                self.noise = tensors;
-                network
-            }
-        };
-        let last = self.plan.steps().len() % 2;
-        place::copy(&self.states[last].x, &mut self.host[0]).map_err(|error| self.failed(&error))?;
-        let timing = Timing { total: start.elapsed(), network };
-        Ok(Ran { timing, not_finite: not_finite(self.samples()) })
-    }
-
-    /// One step on zeros, to see whether there is memory for it; captures nothing.
-    pub(in crate::onnx) fn try_out(&self) -> Result<(), SampleError> {
-        let run = || -> ort::Result<()> {
-            let mut options = RunOptions::new()?;
-            options.set("gpu_graph_id", "-1")?;
-            self.core.session().run_binding_with_options(&self.turns[0].io, &options).map(drop)
-        };
-        run().map_err(|error| self.failed(&error))
-    }
-
-    /// Puts x_T and the counter of the first step in their places.
-    fn begin(&mut self) -> ort::Result<()> {
-        if self.core.cuda_graph && self.warm != Some(thread::current().id()) {
-            // A capture must not meet copies of another thread, so both graphs are captured before noise is drawn. What
-            // these two steps compute is overwritten: x and the counter below, registers before they are read.
-            for side in 0..2 {
-                self.first.copy_into(&mut self.states[side].counter)?;
-                self.turn(side)?;
-            }
-            self.warm = Some(thread::current().id());
-        }
-        self.first.copy_into(&mut self.states[0].counter)?;
-        place::copy(&self.host[0], &mut self.states[0].x)
-    }
-
-    /// Every step of the plan; gives the time spent in the runtime.
-    fn steps(
-        &mut self,
-        feed: Option<&Feed<'_>>,
-        stop: Option<&AtomicBool>,
-        watch: &mut Watch<'_>,
-    ) -> Result<Duration, SampleError> {
-        let mut spent = Duration::ZERO;
-        for k in 0..self.plan.steps().len() {
-            if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                return Err(SampleError::Stopped { step: k });
-            }
-            let side = k % 2;
-            let noise = match feed.filter(|_| self.plan.steps()[k].needs_noise()) {
-                Some(feed) => Some((feed, feed.next().map_err(|error| self.failed(&error))?)),
-                None => None,
-            };
-            let start = Instant::now();
-            self.turn(side).map_err(|error| self.failed(&error))?;
-            spent += start.elapsed();
-            if let Some((feed, z)) = noise {
-                feed.done(side, z);
-            }
-            match watch {
-                Watch::Steps(see) => see(k),
-                Watch::Moments(see) => {
-                    let [x, x0] = &mut self.host;
-                    let copied = place::copy(&self.states[1 - side].x, x).and_then(|()| place::copy(&self.x0, x0));
-                    copied.map_err(|error| run_failed(&self.model, self.batch, &error))?;
-                    see(Moment { step: k, x: x.extract_tensor().1, x0: x0.extract_tensor().1 });
-                }
-            }
-        }
-        Ok(spent)
-    }
-
-    /// One step, from one state to the other.
-    fn turn(&self, side: usize) -> ort::Result<()> {
-        let Turn { io, options } = &self.turns[side];
-        self.core.session().run_binding_with_options(io, options).map(drop)
-    }
-
-    fn failed(&self, error: &ort::Error) -> SampleError {
-        run_failed(&self.model, self.batch, error).into()
     }
 }
 

@@ -1,0 +1,166 @@
+//! The CUDA path on a machine without a GPU: ONNX Runtime's own CUDA provider on a stand-in for CUDA (`stand-in`) that
+//! keeps memory, streams and graphs as CUDA keeps them and counts kernels without running them.
+//!
+//! `cargo test --test cuda -- --ignored` fetches ONNX Runtime's CUDA build (256 MB) into the target folder first. What
+//! kernels compute, and how fast, only a GPU can tell: `benches/gpu/run.py`.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(clippy::unwrap_used)]
+
+mod machine;
+
+use machine::Machine;
+
+type Check = fn(&Machine);
+
+/// Everything in one test, so that the stand-in is built and the runtime fetched once.
+#[test]
+#[ignore = "fetches ONNX Runtime's CUDA build, 256 MB"]
+fn the_cuda_path_on_a_stand_in() {
+    let machine = Machine::new();
+    let checks: [(&str, Check); 11] = [
+        ("nothing is copied between steps", nothing_is_copied_between_steps),
+        ("noise alone goes up, once a step", noise_alone_goes_up),
+        ("the host's loop is seen to copy", the_hosts_loop_is_seen_to_copy),
+        ("the host waits for the device every eighth step", the_host_seldom_waits),
+        ("guidance shares a run", guidance_shares_a_run),
+        ("memory does not grow", memory_does_not_grow),
+        ("x_T goes up and comes back", x_t_goes_up_and_comes_back),
+        ("two devices share the seeds", two_devices_share_the_seeds),
+        ("the batch fits the memory", the_batch_fits_the_memory),
+        ("a node on the CPU forbids CUDA graphs", a_node_on_the_cpu_forbids_graphs),
+        ("no GPU and a wrong number are errors", no_gpu_is_an_error),
+    ];
+    for (name, check) in checks {
+        println!("{name}");
+        check(&machine);
+    }
+}
+
+/// Samples that take two steps more take one graph and no copy more a step, however the plan is made.
+fn nothing_is_copied_between_steps(machine: &Machine) {
+    for options in ["--sampler ddim", "--sampler dpm++2m", "--sampler heun", "--sampler ddim --guidance 2"] {
+        let each = machine.per_step(&format!("{options} --count 24 --batch 8"));
+        // Three batches.
+        assert_close(each.times("graphs launched"), 3.0, options);
+        assert_close(each.copies_across(), 0.0, options);
+        assert_close(each.times("kernels"), 0.0, options);
+        let each = machine.per_step(&format!("{options} --count 24 --batch 8 --ep-option enable_cuda_graph=0"));
+        assert_close(each.times("graphs launched"), 0.0, options);
+        assert_close(each.copies_across(), 0.0, options);
+        assert!(each.times("kernels") > 500.0, "{options}: {} kernels", each.times("kernels"));
+    }
+}
+
+fn noise_alone_goes_up(machine: &Machine) {
+    let each = machine.per_step("--sampler ddpm --count 8 --batch 8");
+    assert_close(each.times("copy pinned to device"), 1.0, "draws a step");
+    assert_close(each.amount("copy pinned to device"), f64::from(8 * 28 * 28 * 4), "bytes a step");
+    assert_close(each.copies_across(), 1.0, "and nothing else");
+}
+
+/// The counts can fail: a loop that copies is counted as one.
+fn the_hosts_loop_is_seen_to_copy(machine: &Machine) {
+    let each = machine.per_step("--sampler ddim --loop host --count 8 --batch 8");
+    assert_close(each.times("copy device to pageable"), 1.0, "the output a step");
+    assert_close(each.times("copy pageable to device"), 2.0, "sample and timestep a step");
+}
+
+fn the_host_seldom_waits(machine: &Machine) {
+    let counts = |steps: u32| machine.sample(&format!("--sampler ddim --count 8 --batch 8 --steps {steps}")).counts;
+    let waits = counts(88).times("waits for a stream") - counts(8).times("waits for a stream");
+    assert_close(waits, 10.0, "waits in 80 steps");
+}
+
+/// As many convolutions with guidance as without.
+fn guidance_shares_a_run(machine: &Machine) {
+    let graphs_off = "--sampler ddim --count 8 --batch 8 --ep-option enable_cuda_graph=0";
+    let convolutions = |options: &str| machine.per_step(options).times("kernel cudnn convolution");
+    let plain = convolutions(graphs_off);
+    assert!(plain > 10.0, "{plain} convolutions");
+    assert_close(convolutions(&format!("{graphs_off} --guidance 2")), plain, "convolutions");
+}
+
+/// Sixteen times the samples, and ten times the steps: the same memory, asked for as often.
+fn memory_does_not_grow(machine: &Machine) {
+    for sampler in ["ddim", "ddpm"] {
+        let counts = |count: u32, steps: u32| {
+            machine.sample(&format!("--sampler {sampler} --steps {steps} --count {count} --batch 8")).counts
+        };
+        let (few, many, long) = (counts(16, 20), counts(256, 20), counts(16, 200));
+        for what in ["allocate device", "allocate pinned"] {
+            assert_close(many.times(what), few.times(what), what);
+            assert_close(long.times(what), few.times(what), what);
+        }
+        let peak = "device bytes, at most";
+        assert_close(many.amount(peak), few.amount(peak), peak);
+        // The longer plan's table may take a page more.
+        assert!(long.amount(peak) - few.amount(peak) <= 65_536.0, "{} and {}", long.amount(peak), few.amount(peak));
+    }
+}
+
+/// No kernel runs, so that after an even number of steps the state is x_T, whatever the batches were.
+fn x_t_goes_up_and_comes_back(machine: &Machine) {
+    let seeds: Vec<u64> = (0..24).collect();
+    let mut want = vec![0.0; 24 * 28 * 28];
+    alphabar::noise::fill_batch(&seeds, 0, &mut want);
+    for options in
+        ["--batch 8", "--batch 5", "--batch 24", "--batch 8 --ep-option enable_cuda_graph=0", "--guidance 2"]
+    {
+        let ran = machine.sample(&format!("--sampler ddim --steps 10 --count 24 {options}"));
+        assert!(ran.samples == want, "{options}: the samples are not x_T");
+    }
+    // An odd number leaves the other state, which nobody has written.
+    let ran = machine.sample("--sampler ddim --steps 11 --count 24 --batch 8");
+    assert!(ran.samples.iter().all(|&x| x.abs() < f32::MIN_POSITIVE));
+}
+
+/// Two threads, one of which may capture a graph while the other would allocate.
+fn two_devices_share_the_seeds(machine: &Machine) {
+    let machine = machine.with("STAND_IN_DEVICES", "2");
+    for sampler in ["ddim", "ddpm"] {
+        let options = format!("--sampler {sampler} --steps 10 --count 40 --batch 4");
+        let one = machine.sample(&options);
+        let two = machine.sample_on("cuda:0,cuda:1", &options);
+        assert!(one.samples == two.samples, "{sampler}: the devices' samples are in their places");
+        assert_close(two.counts.times("graphs captured"), 4.0, "two graphs on each");
+        assert_close(two.counts.times("copy device to another device"), 0.0, "each for itself");
+    }
+}
+
+/// Whatever the memory, the batch that is chosen fits into it; one that does not fit is refused in words.
+fn the_batch_fits_the_memory(machine: &Machine) {
+    for bytes in ["20000000", "50000000", "200000000", "1000000000"] {
+        let ran = machine.with("STAND_IN_MEMORY", bytes).sample("--sampler ddim --steps 4 --count 3000");
+        let (peak, size) = (ran.counts.amount("device bytes, at most"), bytes.parse::<f64>().unwrap());
+        assert!(peak <= size && peak > size / 5.0, "{peak} of {size} bytes");
+        assert_close(ran.counts.times("refused: out of memory"), 0.0, "nothing was asked for in vain");
+        assert_close(ran.counts.times("graphs captured"), 2.0, "and the graphs were captured");
+    }
+    let small = machine.with("STAND_IN_MEMORY", "20000000");
+    small.fails("cuda:0", "--sampler ddim --steps 4 --count 3000 --batch 512", 3, &["batch of 512 does not fit"]);
+}
+
+fn a_node_on_the_cpu_forbids_graphs(machine: &Machine) {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/graphs/on_cpu.onnx");
+    let options = "--sampler ddim --steps 4 --count 4";
+    let ran = machine.sample(&format!("{model} {options}"));
+    assert!(ran.said.contains("no CUDA graphs are captured"), "{}", ran.said);
+    assert_close(ran.counts.times("graphs captured"), 0.0, "graphs");
+    // Asked for, it is an error.
+    let asked = format!("{model} {options} --ep-option enable_cuda_graph=1");
+    machine.fails("cuda:0", &asked, 2, &["enable_cuda_graph=1", "graph capture"]);
+    assert!(ran.counts.times("copy device to pageable") > 1.0, "the node's input comes to the host");
+}
+
+fn no_gpu_is_an_error(machine: &Machine) {
+    machine.fails("cuda:1", "--steps 4", 3, &["cuda:1", "between 0 (inclusive) and 1", "nvidia-smi"]);
+    let none = machine.with("STAND_IN_DEVICES", "0");
+    none.fails("cuda:0", "--steps 4", 3, &["no CUDA-capable device", "CUDA_VISIBLE_DEVICES"]);
+    // Options of the provider reach it.
+    machine.fails("cuda:0", "--steps 4 --ep-option no_such_option=1", 2, &["no_such_option=1"]);
+}
+
+#[track_caller]
+fn assert_close(got: f64, want: f64, what: &str) {
+    assert!((got - want).abs() < 1e-9, "{what}: {got}, not {want}");
+}
