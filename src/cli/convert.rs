@@ -1,4 +1,4 @@
-//! `alphabar convert`: a model in half precision, checked against the original.
+//! `alphabar convert`: a model in half precision, or with fused kernels for CUDA, checked against the original.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,7 +15,7 @@ use super::runtime_args::RuntimeArgs;
 use super::{interrupt, model};
 use crate::onnx::{Device, ModelSource, Weights};
 use crate::onnx_model::half::{Conversion, Misfit};
-use crate::onnx_model::{Options, Precision, convert, infer, read, write};
+use crate::onnx_model::{Fusion, Options, Precision, convert, fuse, infer, infer_for_any_batch, read, settle, write};
 
 /// Arguments of `alphabar convert`.
 #[derive(clap::Args, Debug)]
@@ -28,11 +28,14 @@ pub struct Args {
     /// Convert to bfloat16
     #[arg(long, group = "precision")]
     bf16: bool,
+    /// Make group normalisations, with the SiLU after them, single CUDA kernels; the model then runs on CUDA alone
+    #[arg(long)]
+    fuse: bool,
     /// The folder to write; it must not exist
-    #[arg(long, value_name = "DIR", requires = "precision", required_unless_present = "check")]
+    #[arg(long, value_name = "DIR", required_unless_present = "check")]
     out: Option<PathBuf>,
     /// Convert nothing: check this model against the original
-    #[arg(long, value_name = "CONVERTED", conflicts_with_all = ["precision", "out", "no_check"])]
+    #[arg(long, value_name = "CONVERTED", conflicts_with_all = ["precision", "fuse", "out", "no_check"])]
     check: Option<PathBuf>,
     /// Element type of the graph's inputs and outputs
     #[arg(long, value_enum, default_value = "f32", value_name = "TYPE")]
@@ -46,10 +49,10 @@ pub struct Args {
     /// Samples to compare
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
     count: u32,
-    /// Allowed difference of one evaluation, relative RMS [default: 0.03 for fp16, 0.24 for bf16]
+    /// Allowed difference of one evaluation, relative RMS [default: 0.03 for fp16, 0.24 for bf16, 0.001 for f32]
     #[arg(long, value_name = "X")]
     evaluation_bound: Option<f64>,
-    /// Allowed difference of samples, RMS [default: 0.002 for fp16, 0.016 for bf16]
+    /// Allowed difference of samples, RMS [default: 0.002 for fp16, 0.016 for bf16, 0.0001 for f32]
     #[arg(long, value_name = "X")]
     sample_bound: Option<f64>,
     /// Print JSON
@@ -80,20 +83,42 @@ pub fn run(args: &Args) -> Outcome {
     }
     let source = model::resolve(args.model.as_deref())?;
     if let Some(other) = &args.check {
-        let deviation = args.checked(&source, ModelSource::resolve(other)?, Precision::Fp16, voice)?;
-        return args.report(&source, other, None, Some(&deviation));
+        let deviation = args.checked(&source, ModelSource::resolve(other)?, Some(Precision::Fp16), voice)?;
+        return args.report(&source, other, &Done::default(), Some(&deviation));
     }
-    let precision = if args.bf16 { Precision::Bf16 } else { Precision::Fp16 };
+    let precision = match (args.fp16, args.bf16) {
+        (true, _) => Some(Precision::Fp16),
+        (_, true) => Some(Precision::Bf16),
+        _ if args.fuse => None,
+        _ => return Err(Failure::usage("say what is to be done: --fp16, --bf16 or --fuse")),
+    };
     let Some(out) = &args.out else { return Err(Failure::usage("--out DIR is missing")) };
     let home = free_place(out)?;
     let runtime = model::runtime(&args.runtime, voice)?;
     let mut graph = read(&source)?;
-    let types = infer(runtime, &graph)?;
-    let mut options = Options { half_io: args.graph_io == GraphIo::Fp16, ..Options::new(precision) };
-    if let Some(ops) = &args.f32_ops {
-        options.f32_ops = ops.iter().filter(|op| *op != "none").cloned().collect();
+    let (types, fusion) = if args.fuse {
+        settle(runtime, &mut graph)?;
+        let mut types = infer_for_any_batch(runtime, &graph)?;
+        let fusion = fuse(&mut graph, &mut types)?;
+        (types, Some(fusion))
+    } else {
+        (infer(runtime, &graph)?, None)
+    };
+    if fusion.is_some_and(|fusion| fusion.norms == 0) {
+        let found = format!("{}: no group normalisation of a form that is known", source.name);
+        return Err(Failure::input(format!("{found}; leave --fuse out")));
     }
-    let conversion = convert(&mut graph, &types, &options)?;
+    let conversion = match precision {
+        None => None,
+        Some(precision) => {
+            let mut options = Options { half_io: args.graph_io == GraphIo::Fp16, ..Options::new(precision) };
+            if let Some(ops) = &args.f32_ops {
+                options.f32_ops = ops.iter().filter(|op| *op != "none").cloned().collect();
+            }
+            Some(convert(&mut graph, &types, &options)?)
+        }
+    };
+    let done = Done { fusion, conversion };
     // Everything goes into a folder of another name first.
     let draft = tempfile::Builder::new().prefix(".alphabar-").tempdir_in(&home);
     let draft = draft.map_err(|error| Failure::io("write into", &home, &error))?;
@@ -108,7 +133,7 @@ pub fn run(args: &Args) -> Outcome {
             Some(args.checked(&source, converted, precision, voice)?)
         }
     };
-    let record = args.record(&source, out, Some(&conversion), deviation.as_ref())?;
+    let record = args.record(&source, out, &done, deviation.as_ref())?;
     let excess = deviation.as_ref().and_then(Deviation::excess);
     if excess.is_none() {
         let text = serde_json::to_string_pretty(&record).map_err(Failure::input)?;
@@ -116,7 +141,14 @@ pub fn run(args: &Args) -> Outcome {
         fs::write(&path, text + "\n").map_err(|error| Failure::io("write", &path, &error))?;
         fs::rename(&folder, out).map_err(|error| Failure::io("write", out, &error))?;
     }
-    args.report(&source, out, Some(&conversion), deviation.as_ref())
+    args.report(&source, out, &done, deviation.as_ref())
+}
+
+/// What was done to the graph.
+#[derive(Default)]
+struct Done {
+    fusion: Option<Fusion>,
+    conversion: Option<Conversion>,
 }
 
 impl Args {
@@ -124,12 +156,16 @@ impl Args {
         &self,
         source: &ModelSource,
         converted: ModelSource,
-        precision: Precision,
+        precision: Option<Precision>,
         voice: Voice,
     ) -> Outcome<Deviation> {
         let recipe = self.recipe.recipe(source.scheduler.as_ref())?;
         let plan = self.recipe.plan(&recipe)?;
-        let (evaluation, sample) = if precision == Precision::Bf16 { (0.24, 0.016) } else { (0.03, 0.002) };
+        let (evaluation, sample) = match precision {
+            Some(Precision::Bf16) => (0.24, 0.016),
+            Some(Precision::Fp16) => (0.03, 0.002),
+            None => (1e-3, 1e-4),
+        };
         let bounds = Bounds {
             evaluation: self.evaluation_bound.unwrap_or(evaluation),
             sample: self.sample_bound.unwrap_or(sample),
@@ -138,8 +174,8 @@ impl Args {
         let device = reference.sampler.network().device();
         let other = model::open(converted, &self.runtime, voice).map_err(|failure| match failure {
             Failure::Input(reason) if device == Device::Cpu => Failure::Input(format!(
-                "{reason}\nthe CPU may lack operators in {}; check with --device cuda, or use --no-check",
-                precision.name()
+                "{reason}\nthe CPU may lack operators {}; check with --device cuda, or use --no-check",
+                precision.map_or_else(|| "of this kind".to_owned(), |precision| format!("in {}", precision.name()))
             )),
             other => other,
         })?;
@@ -150,9 +186,11 @@ impl Args {
         &self,
         source: &ModelSource,
         out: &Path,
-        conversion: Option<&Conversion>,
+        done: &Done,
         deviation: Option<&Deviation>,
     ) -> Outcome<serde_json::Value> {
+        let Done { fusion, conversion } = done;
+        let conversion = conversion.as_ref();
         Ok(json!({
             "schema": "alphabar.conversion/1",
             "alphabar": env!("CARGO_PKG_VERSION"),
@@ -162,26 +200,27 @@ impl Args {
             "precision": conversion.map(|_| if self.bf16 { "bf16" } else { "fp16" }),
             "graph_io": conversion.map(|_| if self.graph_io == GraphIo::Fp16 { "fp16" } else { "f32" }),
             "conversion": conversion,
+            "fusion": fusion,
             "deviation": deviation,
         }))
     }
 
     /// Says what was done; a deviation that is too large is a failure.
-    fn report(
-        &self,
-        source: &ModelSource,
-        out: &Path,
-        conversion: Option<&Conversion>,
-        deviation: Option<&Deviation>,
-    ) -> Outcome {
+    fn report(&self, source: &ModelSource, out: &Path, done: &Done, deviation: Option<&Deviation>) -> Outcome {
         let excess = deviation.and_then(Deviation::excess);
         if self.json {
-            let mut record = self.record(source, out, conversion, deviation)?;
+            let mut record = self.record(source, out, done, deviation)?;
             record["ok"] = excess.is_none().into();
             print(format!("{}\n", serde_json::to_string_pretty(&record).map_err(Failure::input)?))?;
         } else {
             let mut text = String::new();
-            if let Some(conversion) = conversion {
+            if let Some(Fusion { norms, activations, left }) = done.fusion {
+                let _ = writeln!(
+                    text,
+                    "{norms} group normalisations fused, {activations} with SiLU; {left} left as they are"
+                );
+            }
+            if let Some(conversion) = &done.conversion {
                 describe(conversion, &mut text);
             }
             match deviation {
@@ -194,7 +233,7 @@ impl Args {
             print(text)?;
         }
         match excess {
-            Some(why) if conversion.is_some() => {
+            Some(why) if done.fusion.is_some() || done.conversion.is_some() => {
                 Err(Failure::input(format!("{why}; {} is not written", out.display())))
             }
             Some(why) => Err(Failure::input(format!("{}: {why}", out.display()))),

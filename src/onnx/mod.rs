@@ -23,6 +23,7 @@ pub mod runtime;
 pub mod sampler;
 mod search;
 pub mod session;
+pub mod settle;
 pub mod wheels;
 
 pub use batches::{Batch, Batches};

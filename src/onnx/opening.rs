@@ -30,6 +30,8 @@ pub(super) struct Purpose<'a> {
     pub(super) resident: bool,
     /// Whether CUDA graphs are to be captured, for which the session's runs must have stable addresses.
     pub(super) cuda_graph: bool,
+    /// Whether the graph is best run with channels last.
+    pub(super) channels_last: bool,
 }
 
 pub(super) fn bad_graph(source: &ModelSource, error: &ort::Error) -> Error {
@@ -176,6 +178,7 @@ fn providers(device: Device, options: &SessionOptions, purpose: &Purpose<'_>) ->
         .with_tf32(options.tf32)
         .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
         .with_arena_extend_strategy(ep::ArenaExtendStrategy::SameAsRequested);
+    let cuda = if purpose.channels_last { cuda.with_prefer_nhwc(true) } else { cuda };
     if let Device::TensorRt(_) = device {
         let tensorrt = ep::TensorRT::default().with_device_id(number);
         let tensorrt = given.fold(tensorrt, |ep, (key, value)| ep.with_arbitrary_config(key, value));

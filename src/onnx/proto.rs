@@ -18,9 +18,15 @@ pub mod data_type {
 
 /// `AttributeProto.AttributeType`, those that are written here.
 pub mod attribute_type {
+    pub const FLOAT: i32 = 1;
     pub const INT: i32 = 2;
     pub const INTS: i32 = 7;
 }
+
+/// The domain of ONNX Runtime's own operators.
+pub const RUNTIME_DOMAIN: &str = "com.microsoft";
+/// Its group normalisation.
+pub const GROUP_NORM: &str = "GroupNorm";
 
 /// `TensorProto.DataLocation.EXTERNAL`.
 pub const EXTERNAL: i32 = 1;
@@ -330,6 +336,12 @@ impl Node {
         self.op_type.as_deref().unwrap_or_default()
     }
 
+    /// Whether it is ONNX Runtime's own group normalisation, which has a kernel for CUDA alone and wants channels last.
+    #[must_use]
+    pub fn is_group_norm(&self) -> bool {
+        self.op() == GROUP_NORM && self.domain.as_deref() == Some(RUNTIME_DOMAIN)
+    }
+
     /// An attribute by its name.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
@@ -360,6 +372,18 @@ impl Tensor {
             raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
             ..Self::default()
         }
+    }
+
+    /// The values of a tensor of i64 that lies in the graph's own file.
+    #[must_use]
+    pub fn to_i64(&self) -> Option<Vec<i64>> {
+        if self.data_type != Some(data_type::INT64) {
+            return None;
+        }
+        Some(match &self.raw_data {
+            Some(bytes) => bytes.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect(),
+            None => self.int64_data.clone(),
+        })
     }
 
     /// True for f32.

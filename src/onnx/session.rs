@@ -1,7 +1,7 @@
 //! A graph on its device, with its contract.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ort::session::Session;
@@ -211,21 +211,19 @@ impl Network {
         &self.source
     }
 
+    /// The runtime that it runs on.
+    pub(super) fn runtime(&self) -> &'static Runtime {
+        self.runtime
+    }
+
     /// What its resident loops share.
     pub(super) fn resident(&self) -> &Mutex<Cache> {
         &self.resident
     }
 
-    /// Opens another graph with this one's options on its device, for a resident loop, if need be one that captures CUDA
-    /// graphs.
-    pub(super) fn open_beside(
-        &self,
-        source: &ModelSource,
-        folder: Option<&Path>,
-        cuda_graph: bool,
-    ) -> Result<Session> {
-        let purpose = Purpose { folder, resident: true, cuda_graph };
-        open_session(self.runtime, source, &self.options, &purpose).map(|(session, ..)| session)
+    /// Opens another graph with this one's options on its device.
+    pub(super) fn open_beside(&self, source: &ModelSource, purpose: &Purpose<'_>) -> Result<Session> {
+        open_session(self.runtime, source, &self.options, purpose).map(|(session, ..)| session)
     }
 
     /// Whether a resident loop captures CUDA graphs: what was asked, if anything, and what is done otherwise. A profile

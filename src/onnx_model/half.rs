@@ -170,7 +170,7 @@ pub fn convert(model: &mut Model, types: &HashMap<String, Port>, options: &Optio
     weights_are_no_inputs(graph);
     model.ir_version = model.ir_version.map(|version| version.max(4));
     let weights: HashMap<String, usize> =
-        graph.initializer.iter().enumerate().map(|(k, tensor)| (name(tensor).to_owned(), k)).collect();
+        graph.initializer.iter().enumerate().map(|(k, tensor)| (tensor.name().to_owned(), k)).collect();
     let mut report = Conversion::default();
     let rounded = round_weights(&graph.initializer, options.precision, &mut report);
     let floats = float_values(graph, types);
@@ -192,11 +192,7 @@ pub fn convert(model: &mut Model, types: &HashMap<String, Port>, options: &Optio
     Ok(report)
 }
 
-pub(super) fn name(tensor: &Tensor) -> &str {
-    tensor.name.as_deref().unwrap_or_default()
-}
-
-fn supported(graph: &Graph, functions: usize) -> Result<()> {
+pub(super) fn supported(graph: &Graph, functions: usize) -> Result<()> {
     let refuse = |found: String, advice| Err(Error::Unsupported { found, advice });
     if functions > 0 {
         return refuse(format!("{functions} functions of its own"), "inline them first (onnx.inliner in Python)");
@@ -232,7 +228,7 @@ fn allow_bf16(opsets: &mut [OperatorSet], graph: &Graph) -> Result<()> {
 }
 
 /// Makes weights of the `Constant` nodes of f32, so that there is one kind of constant.
-fn constants_to_weights(graph: &mut Graph) {
+pub(super) fn constants_to_weights(graph: &mut Graph) {
     let (mut nodes, mut made) = (Vec::with_capacity(graph.node.len()), Vec::new());
     for node in std::mem::take(&mut graph.node) {
         let value = |key: &str| node.attribute(key);
@@ -253,7 +249,7 @@ fn constants_to_weights(graph: &mut Graph) {
 
 /// Old exporters list the weights among the inputs; from version 4 of the format they need not.
 fn weights_are_no_inputs(graph: &mut Graph) {
-    let weights: HashSet<&str> = graph.initializer.iter().map(name).collect();
+    let weights: HashSet<&str> = graph.initializer.iter().map(Tensor::name).collect();
     graph.input.retain(|input| input.name.as_deref().is_none_or(|input| !weights.contains(input)));
 }
 
@@ -270,7 +266,7 @@ fn round_weights(tensors: &[Tensor], precision: Precision, report: &mut Conversi
             let lost: Vec<f32> =
                 pairs.filter(|(value, half)| lost(**value, half.1)).map(|(value, _)| value.abs()).collect();
             let largest = lost.iter().copied().fold(0.0, f32::max);
-            let tensor = name(tensor).to_owned();
+            let tensor = tensor.name().to_owned();
             (!lost.is_empty()).then_some(Misfit { tensor, count: lost.len(), of: values.len(), largest })
         };
         if let Some(misfit) = misfits(&|value, half| value.is_finite() && half.is_infinite()) {
@@ -291,7 +287,7 @@ fn round_weights(tensors: &[Tensor], precision: Precision, report: &mut Conversi
 /// The values that are f32.
 fn float_values(graph: &Graph, types: &HashMap<String, Port>) -> HashSet<String> {
     let computed = types.iter().filter(|(_, port)| port.element == Element::F32).map(|(name, _)| name.clone());
-    let weights = graph.initializer.iter().filter(|tensor| tensor.is_f32()).map(|tensor| name(tensor).to_owned());
+    let weights = graph.initializer.iter().filter(|tensor| tensor.is_f32()).map(|tensor| tensor.name().to_owned());
     let is_f32 = |input: &&ValueInfo| input.elem_type() == Some(data_type::FLOAT);
     let inputs = graph.input.iter().filter(is_f32).filter_map(|input| input.name.clone());
     computed.chain(weights).chain(inputs).collect()

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::half::{Conversion, Options, Precision, name};
-use super::proto::{Graph, Node, Tensor, ValueInfo, data_type};
+use super::half::{Conversion, Options, Precision};
+use super::proto::{GROUP_NORM, Graph, Node, Tensor, ValueInfo, data_type};
 
-/// Inputs that ONNX defines as f32 whatever the others are.
-const ALWAYS_F32: &[(&str, usize)] = &[("Resize", 2), ("Upsample", 1)];
+/// Inputs that are f32 by definition, whatever the others are.
+const ALWAYS_F32: &[(&str, usize)] = &[("Resize", 2), ("Upsample", 1), (GROUP_NORM, 1), (GROUP_NORM, 2)];
 
 /// The second pass: every node gets its inputs in the type that it computes in.
 pub(super) struct Rewriter<'a> {
@@ -118,7 +118,7 @@ impl Rewriter<'_> {
     fn swap_weights(&mut self, graph: &mut Graph, as_half: &HashSet<String>, as_f32: &HashSet<String>) {
         let mut weights = Vec::with_capacity(graph.initializer.len());
         for (tensor, rounded) in std::mem::take(&mut graph.initializer).into_iter().zip(&mut self.rounded) {
-            let value = name(&tensor).to_owned();
+            let value = tensor.name().to_owned();
             let half = rounded.take().filter(|_| as_half.contains(&value));
             let both = as_f32.contains(&value);
             if let Some(mut half) = half {

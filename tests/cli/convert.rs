@@ -1,7 +1,7 @@
 //! `alphabar convert`: what it writes, what it finds wrong, and what it leaves alone.
 
 use alphabar::onnx::{ModelSource, RuntimeOptions, load};
-use alphabar::onnx_model::proto::{Model, data_type};
+use alphabar::onnx_model::proto::{Model, Node, Tensor, data_type};
 use alphabar::onnx_model::{Options, Precision, convert, decode, encode, infer, read};
 use serde_json::Value;
 
@@ -180,4 +180,146 @@ fn what_cannot_be_converted_is_refused() {
     place.fails("convert text.onnx --fp16 --out x --device cpu", 1, &["not an ONNX model"]);
     let half = super::program::network("half");
     place.fails(&format!("convert {half} --fp16 --out x --device cpu"), 1, &[]);
+}
+
+/// The runtime's group normalisation by its definition, in ONNX's own operators, channels last.
+fn by_definition(model: &mut Model) -> usize {
+    let graph = model.graph.as_mut().unwrap();
+    let mut count = 0;
+    for node in std::mem::take(&mut graph.node) {
+        if !node.is_group_norm() {
+            graph.node.push(node);
+            continue;
+        }
+        count += 1;
+        let number = |name: &str| node.attribute(name).unwrap().i.unwrap();
+        assert_eq!(number("channels_last"), 1);
+        let name = |what: &str| format!("norm.{count}.{what}");
+        let weight = |k: usize| graph.initializer.iter().find(|t| t.name.as_ref() == Some(&node.input[k])).unwrap();
+        let channels = weight(1).dims[0];
+        let lists: [(&str, Vec<i64>); 3] =
+            [("groups", vec![0, number("groups"), -1]), ("axis", vec![2]), ("column", vec![channels, 1, 1])];
+        let epsilon = node.attribute("epsilon").unwrap().f.unwrap();
+        let constants = lists.map(|(what, list)| Tensor::i64(&name(what), &list));
+        graph.initializer.extend(constants);
+        graph.initializer.push(Tensor::f32(&name("epsilon"), &[], &[epsilon]));
+        let mut put = |op: &str, inputs: &[&str], output: &str| {
+            let inputs: Vec<String> =
+                inputs.iter().map(|&input| input.strip_prefix('@').map_or_else(|| input.to_owned(), &name)).collect();
+            let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+            graph.node.push(Node::new(op, &inputs, &[&name(output)]));
+        };
+        put("Transpose", &[&node.input[0]], "x");
+        put("Shape", &["@x"], "shape");
+        put("Reshape", &["@x", "@groups"], "grouped");
+        put("ReduceMean", &["@grouped", "@axis"], "mean");
+        put("Sub", &["@grouped", "@mean"], "difference");
+        put("Mul", &["@difference", "@difference"], "square");
+        put("ReduceMean", &["@square", "@axis"], "variance");
+        put("Add", &["@variance", "@epsilon"], "sum");
+        put("Sqrt", &["@sum"], "deviation");
+        put("Div", &["@difference", "@deviation"], "normal");
+        put("Reshape", &["@normal", "@shape"], "image");
+        put("Reshape", &[&node.input[1], "@column"], "gamma");
+        put("Reshape", &[&node.input[2], "@column"], "beta");
+        put("Mul", &["@image", "@gamma"], "scaled");
+        put("Add", &["@scaled", "@beta"], "y");
+        let last = if number("activation") == 1 {
+            put("Sigmoid", &["@y"], "sigmoid");
+            put("Mul", &["@y", "@sigmoid"], "active");
+            "active"
+        } else {
+            "y"
+        };
+        let nodes = graph.node.len();
+        let first = graph.node[..nodes].iter_mut().rfind(|node| node.output[0] == name("x")).unwrap();
+        *first = std::mem::take(first).with_ints("perm", &[0, 3, 1, 2]);
+        graph.node.push(Node::new("Transpose", &[&name(last)], &[&node.output[0]]).with_ints("perm", &[0, 2, 3, 1]));
+    }
+    count
+}
+
+/// The built-in network with SiLU for Gelu, as most networks have it, in a folder.
+fn with_silu(place: &Place, name: &str) -> Model {
+    let mut model = original();
+    let graph = model.graph.as_mut().unwrap();
+    for node in std::mem::take(&mut graph.node) {
+        if node.op() == "Gelu" {
+            let sigmoid = format!("{}/sigmoid", node.output[0]);
+            graph.node.push(Node::new("Sigmoid", &[&node.input[0]], &[&sigmoid]));
+            graph.node.push(Node::new("Mul", &[&node.input[0], &sigmoid], &[&node.output[0]]));
+        } else {
+            graph.node.push(node);
+        }
+    }
+    place.done(&format!("convert --fp16 --no-check --device cpu --out {name}"));
+    std::fs::write(place.path(&format!("{name}/unet/model.onnx")), encode(&model)).unwrap();
+    model
+}
+
+#[test]
+fn fused_norms_are_group_norms_by_definition() {
+    let place = Place::new();
+    with_silu(&place, "silu");
+    // The CPU has no kernel for them.
+    place.fails("convert silu --fuse --out fused --device cpu", 1, &["GroupNorm", "--device cuda", "--no-check"]);
+    let said = json(&place.done("convert silu --fuse --out fused --no-check --json").stdout);
+    let fusion = &said["fusion"];
+    assert_eq!((&fusion["norms"], &fusion["left"]), (&16.into(), &0.into()));
+    // The second norm of a block is scaled and shifted by the timestep before its SiLU.
+    assert_eq!(fusion["activations"], 8);
+    let path = place.path("fused/unet/model.onnx");
+    let fused = decode("fused", &std::fs::read(&path).unwrap()).unwrap();
+    let check = format!("convert silu --check fused {CHECKED} --evaluation-bound 1e-4 --sample-bound 1e-4");
+    let write = |change: &dyn Fn(&mut Model)| {
+        let mut model = fused.clone();
+        change(&mut model);
+        assert_eq!(by_definition(&mut model), 16);
+        std::fs::write(&path, encode(&model)).unwrap();
+    };
+    write(&|_| {});
+    let said = place.done(&format!("{check} --json"));
+    assert!(json(&said.stdout)["ok"].as_bool().unwrap());
+    // The check would see a norm with one thing wrong in it.
+    let of_norm = |model: &mut Model, change: &dyn Fn(&mut Node)| {
+        change(model.graph.as_mut().unwrap().node.iter_mut().find(|node| node.is_group_norm()).unwrap());
+    };
+    let number = |node: &mut Node, name: &str, value: i64| {
+        node.attribute.iter_mut().find(|a| a.name.as_deref() == Some(name)).unwrap().i = Some(value);
+    };
+    let wrong: [&dyn Fn(&mut Node); 4] = [
+        &|node| node.input.swap(1, 2),
+        &|node| number(node, "groups", 4),
+        &|node| number(node, "activation", 0),
+        &|node| node.attribute.iter_mut().find(|a| a.name.as_deref() == Some("epsilon")).unwrap().f = Some(0.1),
+    ];
+    for change in wrong {
+        write(&|model| of_norm(model, change));
+        place.fails(&check, 1, &["is off by", "is allowed"]);
+    }
+}
+
+#[test]
+fn fused_norms_compute_in_half_precision() {
+    let place = Place::new();
+    with_silu(&place, "silu");
+    place.done("convert silu --fuse --fp16 --out half --no-check");
+    let model = decode("half", &std::fs::read(place.path("half/unet/model.onnx")).unwrap()).unwrap();
+    let graph = model.graph.unwrap();
+    let kind = |value: &str| graph.initializer.iter().find(|t| t.name.as_deref() == Some(value)).unwrap().data_type;
+    let norms: Vec<&Node> = graph.node.iter().filter(|node| node.is_group_norm()).collect();
+    assert_eq!(norms.len(), 16);
+    for norm in &norms {
+        assert_eq!(
+            [1, 2].map(|k| kind(&norm.input[k])),
+            [Some(data_type::FLOAT); 2],
+            "γ and β are f32 by definition"
+        );
+    }
+    let casts = graph.node.iter().filter(|node| node.op() == "Cast").count();
+    assert!(casts < 16, "{casts} casts: none around a norm");
+    // Without a norm there is nothing to fuse.
+    let plain = fixture("graphs/plain.onnx").display().to_string();
+    place.fails(&format!("convert {plain} --fuse --out none --no-check"), 1, &["no group normalisation"]);
+    place.fails("convert silu --out none", 2, &["--fp16, --bf16 or --fuse"]);
 }

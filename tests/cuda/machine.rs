@@ -70,6 +70,16 @@ impl Machine {
         Ran { counts, samples: samples.into_raw_vec_and_offset().0, said }
     }
 
+    /// A conversion of the built-in network, which stays until the machine goes.
+    pub fn convert(&self, options: &str) -> PathBuf {
+        let out = self.libraries.join(format!("model{}", options.replace([' ', '-'], "")));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alphabar"));
+        command.args(["convert", "--device", "cpu", "--out"]).arg(&out).args(options.split_whitespace());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        out
+    }
+
     /// Expects an exit code and words, and no output.
     pub fn fails(&self, device: &str, options: &str, code: i32, words: &[&str]) {
         let folder = TempDir::new().unwrap();
@@ -119,6 +129,15 @@ impl Counts {
 
     pub fn amount(&self, what: &str) -> f64 {
         self.get(what)[1]
+    }
+
+    /// Launches of kernels with a word in their names.
+    pub fn kernels(&self, word: &str) -> f64 {
+        self.0
+            .keys()
+            .filter(|what| what.starts_with("kernel ") && what.contains(word))
+            .map(|what| self.times(what))
+            .sum()
     }
 
     /// Copies between host and device, of any kind.

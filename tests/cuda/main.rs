@@ -17,7 +17,7 @@ type Check = fn(&Machine);
 #[ignore = "fetches ONNX Runtime's CUDA build, 256 MB"]
 fn the_cuda_path_on_a_stand_in() {
     let machine = Machine::new();
-    let checks: [(&str, Check); 11] = [
+    let checks: [(&str, Check); 13] = [
         ("nothing is copied between steps", nothing_is_copied_between_steps),
         ("noise alone goes up, once a step", noise_alone_goes_up),
         ("the host's loop is seen to copy", the_hosts_loop_is_seen_to_copy),
@@ -28,6 +28,8 @@ fn the_cuda_path_on_a_stand_in() {
         ("two devices share the seeds", two_devices_share_the_seeds),
         ("the batch fits the memory", the_batch_fits_the_memory),
         ("a node on the CPU forbids CUDA graphs", a_node_on_the_cpu_forbids_graphs),
+        ("what follows from shapes is not computed at every step", shapes_are_settled),
+        ("fused norms take the place of nine kernels", fused_norms_are_two_kernels),
         ("no GPU and a wrong number are errors", no_gpu_is_an_error),
     ];
     for (name, check) in checks {
@@ -150,6 +152,33 @@ fn a_node_on_the_cpu_forbids_graphs(machine: &Machine) {
     let asked = format!("{model} {options} --ep-option enable_cuda_graph=1");
     machine.fails("cuda:0", &asked, 2, &["enable_cuda_graph=1", "graph capture"]);
     assert!(ran.counts.times("copy device to pageable") > 1.0, "the node's input comes to the host");
+}
+
+/// A factor made from the shape would be computed by the host and copied at every step.
+fn shapes_are_settled(machine: &Machine) {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/graphs/from_shape.onnx");
+    let each = machine.per_step(&format!("{model} --sampler ddim --count 8 --batch 4"));
+    assert_close(each.times("graphs launched"), 2.0, "two batches");
+    assert_close(each.copies_across(), 0.0, "copies");
+    let each = machine.per_step(&format!("{model} --sampler ddim --loop host --count 4 --batch 4"));
+    assert_close(each.times("copy pageable to device"), 3.0, "sample, timestep and the factor, as the graph has it");
+}
+
+/// The built-in network's sixteen normalisations, in f32 and in half precision.
+fn fused_norms_are_two_kernels(machine: &Machine) {
+    let graphs_off = "--sampler ddim --count 8 --batch 8 --ep-option enable_cuda_graph=0";
+    let plain = machine.per_step(graphs_off);
+    assert_close(plain.kernels("_InstanceNormKernel"), 16.0, "normalisations as they are stored");
+    for precision in ["", "--fp16"] {
+        let model = machine.convert(&format!("--fuse {precision} --no-check"));
+        let each = machine.per_step(&format!("{} {graphs_off}", model.display()));
+        assert_close(each.kernels("GroupNormNHWCSumKernel"), 16.0, "sums");
+        assert_close(each.kernels("GroupNormNHWCScaleKernel"), 16.0, "results");
+        assert_close(each.kernels("_InstanceNormKernel"), 0.0, "none is left");
+        // Transposes go from each norm to the few places where the network needs them.
+        assert!(each.kernels("Transpose") < 10.0, "{} transposes", each.kernels("Transpose"));
+        assert!(each.times("kernels") + each.times("fill") < plain.times("kernels"), "{each:?}");
+    }
 }
 
 fn no_gpu_is_an_error(machine: &Machine) {

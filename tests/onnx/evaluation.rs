@@ -1,9 +1,10 @@
 //! Evaluation through bound tensors. The graphs compute 0.5 x + t (+ label + further inputs), exactly in float32.
 
-use alphabar::onnx::{Device, Error, Network, SessionOptions, device::CUDA_PROVIDER};
+use alphabar::onnx::{Device, Error, ModelSource, Network, SessionOptions, device::CUDA_PROVIDER};
+use alphabar::onnx::{proto::Model, settle::settle};
 use ndarray::{Array, ArrayD, IxDyn};
 
-use crate::{child, on_cpu, open, runtime};
+use crate::{child, graph, on_cpu, open, runtime};
 
 /// Numbers that float16 holds exactly, different for each element.
 fn numbers(n: usize, from: usize) -> Vec<f32> {
@@ -218,4 +219,27 @@ fn memory_does_not_grow_over_5000_runs() {
     let out = child("evaluation::five_thousand_runs").output().unwrap();
     assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(String::from_utf8_lossy(&out.stdout).contains("half.onnx"));
+}
+
+/// What a graph computes from shapes becomes constants, for every batch, and changes nothing else.
+#[test]
+fn a_settled_graph_computes_no_shapes() {
+    let source = ModelSource::resolve(&graph("from_shape.onnx")).unwrap();
+    let mut model = Model::from_bytes(&std::fs::read(graph("from_shape.onnx")).unwrap()[..]).unwrap();
+    let saved = settle(runtime(), &mut model).unwrap();
+    let ops: Vec<&str> = model.graph.as_ref().unwrap().node.iter().map(|node| node.op()).collect();
+    assert_eq!(saved, 6, "{ops:?}");
+    assert_eq!(ops, ["Reshape", "Mul", "Reshape", "Mul", "Cast", "Reshape", "Add", "Identity"]);
+    let settled = ModelSource::from_bytes("settled".to_owned(), model.to_bytes().into());
+    let [plain, settled] = [source, settled].map(|source| Network::open(runtime(), &source, &on_cpu()).unwrap());
+    for batch in [1, 2, 5] {
+        let output = |network: &Network| {
+            let mut binding = network.bind(batch).unwrap();
+            binding.sample_mut().copy_from_slice(&numbers(batch * 48, 1));
+            binding.set_timestep(7.0).unwrap();
+            binding.run().unwrap();
+            binding.output().to_vec()
+        };
+        assert_eq!(output(&plain), output(&settled), "batch {batch}");
+    }
 }

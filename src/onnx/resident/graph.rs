@@ -14,6 +14,8 @@ use prost::bytes::Bytes;
 use super::structure::{Column, Structure};
 use crate::onnx::contract::{Contract, Dim, Element, TimestepShape};
 use crate::onnx::proto::{Dimension, Model, Node, Tensor, ValueInfo, data_type};
+use crate::onnx::runtime::Runtime;
+use crate::onnx::settle::settle;
 use crate::plan::Source;
 
 /// Names of the values that the step brings with it.
@@ -40,12 +42,22 @@ pub(super) mod name {
 /// Oldest version of the standard operators with every operator in the form that is written here.
 const OLDEST_OPSET: i64 = 13;
 
-/// Puts the step around a stored model, whose bytes are let go of on the way.
+/// Puts the step around a stored model, whose bytes are let go of on the way and whose shapes are settled first, if a
+/// runtime is given for that; says whether it is best run with channels last.
 ///
 /// # Errors
 /// Why it cannot be done, in a few words.
-pub(super) fn around(stored: Bytes, contract: &Contract, structure: &Structure) -> Result<Vec<u8>, String> {
+pub(super) fn around(
+    stored: Bytes,
+    contract: &Contract,
+    structure: &Structure,
+    settled_by: Option<&'static Runtime>,
+) -> Result<(Vec<u8>, bool), String> {
     let mut model = Model::from_bytes(stored).map_err(|error| format!("its file: {error}"))?;
+    if let Some(runtime) = settled_by {
+        // A graph that cannot be settled runs as it is.
+        let _ = settle(runtime, &mut model);
+    }
     let opset = model.opset().ok_or("its file names no version of the operators")?;
     if opset < OLDEST_OPSET {
         return Err(format!("its operators are of version {opset}, older than {OLDEST_OPSET}; export it again"));
@@ -56,6 +68,7 @@ pub(super) fn around(stored: Bytes, contract: &Contract, structure: &Structure) 
     after_network(&mut after, contract, structure, &row, opset);
 
     let graph = model.graph.get_or_insert_default();
+    let channels_last = graph.node.iter().any(Node::is_group_norm);
     graph.node.splice(..0, before.nodes);
     graph.node.extend(after.nodes);
     graph.initializer.extend(before.initializers.into_iter().chain(after.initializers));
@@ -64,7 +77,7 @@ pub(super) fn around(stored: Bytes, contract: &Contract, structure: &Structure) 
     let (inputs, outputs) = ports(contract, structure);
     graph.input.extend(inputs);
     graph.output = outputs;
-    Ok(model.to_bytes())
+    Ok((model.to_bytes(), channels_last))
 }
 
 /// The graph's own inputs and outputs.

@@ -24,6 +24,7 @@ use ort::session::Session;
 use prost::bytes::Bytes;
 
 use super::executor::Guidance;
+use super::opening::Purpose;
 use super::pipeline::Weights;
 use super::session::Network;
 use super::{ModelSource, SampleError};
@@ -133,15 +134,22 @@ impl Core {
                 (std::fs::read(path).map_err(unreadable)?.into(), path.parent().map(Path::to_path_buf))
             }
         };
-        let model = graph::around(stored, network.contract(), structure).map_err(refused)?;
+        // What the CPU computes from shapes, a GPU would wait for.
+        let settled_by = network.device().gpu().map(|_| network.runtime());
+        let around = graph::around(stored, network.contract(), structure, settled_by);
+        let (model, channels_last) = around.map_err(refused)?;
         let model = ModelSource::from_bytes(source.name.clone(), model.into());
         let (asked, usual) = network.cuda_graphs();
         let mut cuda_graph = asked.unwrap_or(usual && cache.no_graphs.is_none());
-        let session = match network.open_beside(&model, folder.as_deref(), cuda_graph) {
+        let open = |cuda_graph| {
+            let purpose = Purpose { folder: folder.as_deref(), resident: true, cuda_graph, channels_last };
+            network.open_beside(&model, &purpose)
+        };
+        let session = match open(cuda_graph) {
             Err(super::Error::DeviceOption { reason, .. }) if cuda_graph && asked.is_none() => {
                 cuda_graph = false;
                 cache.no_graphs = Some(reason);
-                network.open_beside(&model, folder.as_deref(), false)?
+                open(false)?
             }
             opened => opened?,
         };

@@ -1,0 +1,218 @@
+//! What a graph computes from shapes alone, computed once: exporters leave sizes to be found at every run, which a GPU
+//! waits for and which keeps CUDA graphs from being captured.
+
+use std::collections::{HashMap, HashSet};
+
+use super::contract::{Dim, Port};
+use super::error::{Error, Result};
+use super::probe::{fold_constants, value_ports};
+use super::proto::{Graph, Model, Node, Tensor, ValueInfo, data_type};
+use super::runtime::Runtime;
+
+/// Batches whose constants are compared: what is the same in both is taken not to depend on the batch.
+const BATCHES: [usize; 2] = [2, 7];
+
+/// The graph for one batch size, large weights among its inputs, with everything computed that does not depend on the
+/// data: shapes above all.
+///
+/// # Errors
+/// [`Error::BadGraph`] if the runtime refuses the graph.
+pub fn folded(runtime: &'static Runtime, model: &Model, batch: usize) -> Result<Model> {
+    let mut probe = model.clone();
+    let graph = probe.graph.get_or_insert_default();
+    graph.value_info.clear();
+    // Shapes are all that matters, and the CPU has no such kernel.
+    for node in graph.node.iter_mut().filter(|node| node.is_group_norm()) {
+        *node = Node::new("Identity", &[&node.input[0]], &[&node.output[0]]);
+    }
+    let data = graph.input.iter_mut();
+    let shapes = data.filter_map(|input| input.r#type.as_mut()?.tensor_type.as_mut()?.shape.as_mut());
+    for dimension in shapes.filter_map(|shape| shape.dim.first_mut()).filter(|dim| dim.dim_value.is_none()) {
+        (dimension.dim_value, dimension.dim_param) = (i64::try_from(batch).ok(), None);
+    }
+    large_weights_to_inputs(graph);
+    let bytes = fold_constants(runtime, &probe.to_bytes())?;
+    let unreadable = |reason: String| Error::BadGraph { model: "the folded graph".to_owned(), reason };
+    Model::from_bytes(&bytes[..]).map_err(|error| unreadable(error.to_string()))
+}
+
+/// The runtime needs only the type and shape of a large weight, not its values.
+pub fn large_weights_to_inputs(graph: &mut Graph) {
+    let small =
+        |tensor: &Tensor| tensor.data_type == Some(data_type::INT64) || tensor.dims.iter().product::<i64>() <= 1024;
+    let (kept, large): (Vec<Tensor>, Vec<Tensor>) =
+        std::mem::take(&mut graph.initializer).into_iter().partition(small);
+    graph.initializer = kept;
+    for tensor in large {
+        let name = tensor.name.clone().unwrap_or_default();
+        let dims: Vec<Option<i64>> = tensor.dims.iter().copied().map(Some).collect();
+        graph.input.retain(|input| input.name.as_ref() != Some(&name));
+        graph.input.push(ValueInfo::tensor(&name, tensor.data_type.unwrap_or_default(), &dims));
+    }
+}
+
+/// What ONNX Runtime infers of every value of a graph: element type and shape, by name. Nothing is run.
+///
+/// # Errors
+/// [`Error::BadGraph`] if the runtime refuses the graph.
+pub fn infer(runtime: &'static Runtime, model: &Model) -> Result<HashMap<String, Port>> {
+    let mut probe = model.clone();
+    let graph = probe.graph.get_or_insert_default();
+    graph.value_info.clear();
+    large_weights_to_inputs(graph);
+    // An output needs no type of its own: the runtime fills it in.
+    let known: HashSet<&String> = graph.output.iter().filter_map(|output| output.name.as_ref()).collect();
+    let names = graph.node.iter().flat_map(|node| &node.output);
+    let hidden = names.filter(|name| !name.is_empty() && !known.contains(name));
+    let hidden: Vec<ValueInfo> =
+        hidden.map(|name| ValueInfo { name: Some(name.clone()), ..ValueInfo::default() }).collect();
+    graph.output.extend(hidden);
+    let ports = value_ports(runtime, &probe.to_bytes())?;
+    Ok(ports.into_iter().map(|port| (port.name.clone(), port)).collect())
+}
+
+/// As [`infer`], with the sizes that follow once the batch is known, where they are the same for two batches.
+///
+/// # Errors
+/// [`Error::BadGraph`] if the runtime refuses the graph.
+pub fn infer_for_any_batch(runtime: &'static Runtime, model: &Model) -> Result<HashMap<String, Port>> {
+    let mut ports = infer(runtime, model)?;
+    let with_batch = |batch| infer(runtime, &folded(runtime, model, batch)?);
+    let (one, other) = (with_batch(BATCHES[0])?, with_batch(BATCHES[1])?);
+    for (name, port) in &mut ports {
+        let (Some(a), Some(b)) = (one.get(name), other.get(name)) else { continue };
+        if a.dims.len() == b.dims.len() && a.element == port.element && b.element == port.element {
+            let same = |(a, b): (&Dim, &Dim)| if a == b { a.clone() } else { Dim::Free(String::new()) };
+            port.dims = a.dims.iter().zip(&b.dims).map(same).collect();
+        }
+    }
+    Ok(ports)
+}
+
+/// Makes constants of what depends on shapes alone, in place: what no batch changes as it is, and targets of reshapes
+/// with −1 where the batch stands. Returns how many nodes it saves. Graphs with control flow are left alone.
+///
+/// # Errors
+/// [`Error::BadGraph`] if the runtime refuses the graph.
+pub fn settle(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
+    let nested = |node: &Node| node.attribute.iter().any(|a| a.g.is_some() || !a.graphs.is_empty());
+    if model.graph.iter().flat_map(|graph| &graph.node).any(nested) {
+        return Ok(0);
+    }
+    let with_batch = |batch| {
+        let folded = folded(runtime, model, batch)?;
+        Ok((infer(runtime, &folded)?, named(folded)))
+    };
+    let [(ports, constants), (other_ports, other_constants)] = [with_batch(BATCHES[0])?, with_batch(BATCHES[1])?];
+    let graph = model.graph.get_or_insert_default();
+    let before = graph.node.len();
+    let stored: HashSet<&str> = graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
+    let made = graph.node.iter().filter(|node| node.op() != "Constant" && node.output.len() == 1);
+    let same = made.filter_map(|node| {
+        let value = &node.output[0];
+        constants.get(value).filter(|constant| other_constants.get(value) == Some(constant))
+    });
+    let mut settled: Vec<Tensor> = same.filter(|constant| !stored.contains(constant.name())).cloned().collect();
+    let names: HashSet<String> = settled.iter().map(|tensor| tensor.name().to_owned()).collect();
+    graph.node.retain(|node| node.output.iter().all(|value| !names.contains(value)));
+    let constant = |node: &Node| (node.op() == "Constant").then(|| node.output[0].clone());
+    let known: HashSet<String> = names.into_iter().chain(graph.node.iter().filter_map(constant)).collect();
+    let is_known =
+        |value: &str| known.contains(value) || graph.initializer.iter().any(|tensor| tensor.name() == value);
+    let open: Vec<usize> = (0..graph.node.len())
+        .filter(|&at| graph.node[at].op() == "Reshape" && graph.node[at].input.get(1).is_some_and(|to| !is_known(to)))
+        .collect();
+    for node in open {
+        let node = &mut graph.node[node];
+        let dims = |ports: &HashMap<String, Port>| -> Option<Vec<i64>> {
+            let size = |dim: &Dim| i64::try_from(dim.fixed()?).ok();
+            ports.get(&node.output[0])?.dims.iter().map(size).collect()
+        };
+        if let Some(target) =
+            for_any_batch(&dims(&ports).unwrap_or_default(), &dims(&other_ports).unwrap_or_default())
+        {
+            let name = format!("{}/shape", node.output[0]);
+            settled.push(Tensor::i64(&name, &target));
+            node.input[1] = name;
+        }
+    }
+    graph.initializer.extend(settled);
+    without_the_unused(graph);
+    Ok(before - graph.node.len())
+}
+
+/// A graph's constants by name.
+fn named(model: Model) -> HashMap<String, Tensor> {
+    let tensors = model.graph.unwrap_or_default().initializer;
+    tensors.into_iter().filter_map(|tensor| Some((tensor.name.clone()?, tensor))).collect()
+}
+
+/// The shape for every batch, from those for two: −1 in the one place that is proportional to the batch, if any.
+fn for_any_batch(first: &[i64], second: &[i64]) -> Option<Vec<i64>> {
+    let [m, n] = BATCHES.map(|batch| i64::try_from(batch).unwrap_or(i64::MAX));
+    let differs: Vec<usize> = (0..first.len().min(second.len())).filter(|&k| first[k] != second[k]).collect();
+    if first.len() != second.len() || first.is_empty() || first.contains(&0) || differs.len() > 1 {
+        return None;
+    }
+    let mut target = first.to_vec();
+    if let Some(&open) = differs.first() {
+        if first[open] * n != second[open] * m {
+            return None;
+        }
+        target[open] = -1;
+    }
+    Some(target)
+}
+
+/// Leaves out nodes and constants that nothing uses.
+fn without_the_unused(graph: &mut Graph) {
+    let mut used: HashSet<String> = graph.output.iter().filter_map(|output| output.name.clone()).collect();
+    let mut kept = Vec::with_capacity(graph.node.len());
+    // Nodes are in topological order: whoever uses a value comes after what makes it.
+    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+        if node.output.iter().any(|value| used.contains(value)) {
+            used.extend(node.input.iter().cloned());
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.node = kept;
+    graph.initializer.retain(|tensor| tensor.name.as_ref().is_some_and(|name| used.contains(name)));
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_open_where_the_batch_stands() {
+        let target = for_any_batch;
+        assert_eq!(target(&[2, 32, 64], &[7, 32, 64]), Some(vec![-1, 32, 64]));
+        assert_eq!(target(&[16, 64], &[56, 64]), Some(vec![-1, 64]), "heads beside the batch");
+        assert_eq!(target(&[16, 64], &[16, 64]), Some(vec![16, 64]));
+        assert_eq!(target(&[2, 2, 64], &[7, 7, 64]), None, "two places");
+        assert_eq!(target(&[3, 64], &[8, 64]), None, "the batch and one more");
+        assert_eq!(target(&[2, 64], &[7, 64, 1]), None);
+        assert_eq!(target(&[], &[]), None, "nothing is known");
+    }
+
+    #[test]
+    fn what_nothing_uses_is_left_out() {
+        let node = |op: &str, from: &str, to: &str| Node::new(op, &[from], &[to]);
+        let mut graph = Graph {
+            node: vec![
+                node("Exp", "x", "a"),
+                node("Shape", "a", "dead"),
+                node("Cast", "dead", "too"),
+                node("Exp", "a", "y"),
+            ],
+            output: vec![ValueInfo::tensor("y", data_type::FLOAT, &[])],
+            initializer: vec![Tensor::i64("dead.weight", &[1])],
+            ..Graph::default()
+        };
+        without_the_unused(&mut graph);
+        assert_eq!(graph.node.iter().map(|node| node.output[0].as_str()).collect::<Vec<_>>(), ["a", "y"]);
+        assert!(graph.initializer.is_empty());
+    }
+}
