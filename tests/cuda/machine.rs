@@ -70,9 +70,12 @@ impl Machine {
         Ran { counts, samples: samples.into_raw_vec_and_offset().0, said }
     }
 
-    /// A conversion of the built-in network, which stays until the machine goes.
+    /// A conversion of a model, the built-in network if none is named, which stays until the machine goes.
     pub fn convert(&self, options: &str) -> PathBuf {
-        let out = self.libraries.join(format!("model{}", options.replace([' ', '-'], "")));
+        let out = self.libraries.join(format!("model{}", options.replace([' ', '-', '/', '.'], "_")));
+        if out.exists() {
+            return out;
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_alphabar"));
         command.args(["convert", "--device", "cpu", "--out"]).arg(&out).args(options.split_whitespace());
         let output = command.output().unwrap();

@@ -2,7 +2,8 @@
 //! keeps memory, streams and graphs as CUDA keeps them and counts kernels without running them.
 //!
 //! `cargo test --test cuda -- --ignored` fetches ONNX Runtime's CUDA build (256 MB) into the target folder first. What
-//! kernels compute, and how fast, only a GPU can tell: `benches/gpu/run.py`.
+//! kernels compute, and how fast, only a GPU can tell: `benches/gpu/run.py`. With `--nocapture` it prints what a step
+//! launches; `ALPHABAR_TEST_MODEL=path/to/pipeline` names a model to count beside the built-in one.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used)]
 
@@ -35,6 +36,10 @@ fn the_cuda_path_on_a_stand_in() {
     for (name, check) in checks {
         println!("{name}");
         check(&machine);
+    }
+    print_launches(&machine, "");
+    if let Ok(model) = std::env::var("ALPHABAR_TEST_MODEL") {
+        print_launches(&machine, &model);
     }
 }
 
@@ -187,6 +192,26 @@ fn no_gpu_is_an_error(machine: &Machine) {
     none.fails("cuda:0", "--steps 4", 3, &["no CUDA-capable device", "CUDA_VISIBLE_DEVICES"]);
     // Options of the provider reach it.
     machine.fails("cuda:0", "--steps 4 --ep-option no_such_option=1", 2, &["no_such_option=1"]);
+}
+
+/// What a step launches, as a model is stored and as it is converted.
+fn print_launches(machine: &Machine, model: &str) {
+    println!(
+        "launches a step: kernels, fills, copies between host and device; {}",
+        if model.is_empty() { "built in" } else { model }
+    );
+    for options in ["", "--fp16", "--fuse", "--fuse --fp16"] {
+        let path = match options {
+            "" => model.to_owned(),
+            _ => machine.convert(&format!("{model} {options} --no-check")).display().to_string(),
+        };
+        for bias in ["", "--ep-option fuse_conv_bias=1"] {
+            let graphs_off = "--sampler ddim --count 4 --batch 4 --ep-option enable_cuda_graph=0";
+            let each = machine.per_step(&format!("{path} {graphs_off} {bias}"));
+            let [kernels, fills] = ["kernels", "fill"].map(|what| each.times(what));
+            println!("{kernels:6} {fills:5} {:4}   {options} {bias}", each.copies_across());
+        }
+    }
 }
 
 #[track_caller]
