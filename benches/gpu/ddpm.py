@@ -53,22 +53,22 @@ class Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    """One head over all places of the image."""
+    """One head over all places of the image. Sizes are constants, so that the graph has none to compute."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, side):
         super().__init__()
-        self.norm = norm(channels)
+        self.channels, self.side, self.norm = channels, side, norm(channels)
         self.q, self.k, self.v, self.out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
 
     def forward(self, x):
         h = self.norm(x)
-        q, k, v = (layer(h).flatten(2) for layer in (self.q, self.k, self.v))
-        weight = torch.softmax(q.transpose(1, 2) @ k * x.shape[1] ** -0.5, -1)
-        return x + self.out((v @ weight.transpose(1, 2)).unflatten(2, x.shape[2:]))
+        q, k, v = (layer(h).reshape(-1, self.channels, self.side**2) for layer in (self.q, self.k, self.v))
+        weight = torch.softmax(q.transpose(1, 2) @ k * self.channels**-0.5, -1)
+        return x + self.out((v @ weight.transpose(1, 2)).reshape(-1, self.channels, self.side, self.side))
 
 
 class UNet(nn.Module):
-    def __init__(self, width=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(1,)):
+    def __init__(self, width=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(1,), side=32):
         super().__init__()
         half = width // 2
         self.register_buffer("frequency", torch.exp(-math.log(10000) * torch.arange(half) / (half - 1)), persistent=False)
@@ -79,18 +79,22 @@ class UNet(nn.Module):
         channels, kept = width, [width]
         for level, multiplier in enumerate(multipliers):
             for _ in range(blocks):
-                self.down.append(self.block(channels, width * multiplier, embedding, level in attention))
+                self.down.append(self.block(channels, width * multiplier, embedding, level in attention, side >> level))
                 channels = width * multiplier
                 kept.append(channels)
             if level + 1 < len(multipliers):
                 self.down.append(nn.Conv2d(channels, channels, 3, stride=2))
                 kept.append(channels)
         self.middle = nn.ModuleList(
-            [Residual(channels, channels, embedding), Attention(channels), Residual(channels, channels, embedding)]
+            [
+                Residual(channels, channels, embedding),
+                Attention(channels, side >> len(multipliers) - 1),
+                Residual(channels, channels, embedding),
+            ]
         )
         for level, multiplier in reversed(list(enumerate(multipliers))):
             for _ in range(blocks + 1):
-                block = self.block(channels + kept.pop(), width * multiplier, embedding, level in attention)
+                block = self.block(channels + kept.pop(), width * multiplier, embedding, level in attention, side >> level)
                 self.up.append(block)
                 channels = width * multiplier
             if level:
@@ -98,8 +102,9 @@ class UNet(nn.Module):
         self.last = nn.Sequential(norm(channels), nn.SiLU(), nn.Conv2d(channels, 3, 3, padding=1))
 
     @staticmethod
-    def block(inside, outside, embedding, attend):
-        return nn.ModuleList([Residual(inside, outside, embedding)] + [Attention(outside)] * attend)
+    def block(inside, outside, embedding, attend, side):
+        parts = [Residual(inside, outside, embedding)]
+        return nn.ModuleList(parts + [Attention(outside, side)] if attend else parts)
 
     def forward(self, sample, timestep):
         phase = timestep[:, None].float() * self.frequency.float()

@@ -1,26 +1,25 @@
-"""What run.py measures, row by row, and the summary of it."""
+"""What run.py goes through, row by row, in order of worth, with the time that each row is expected to take."""
 
 import json
 import os
-import statistics
+import site
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import torch
+import checks
+from workers import Compiled, Failed, Worker, end
 
-import peers
-
-# Bounds of the checks. The first is in units of what the CPU's f32 loses on the same trajectory; the others are root
-# mean squares in the samples' units, where images span [-1, 1].
-TRAJECTORY, SAMPLES, SAME_NETWORK = 8.0, 1e-3, 1e-3
-AGREEMENT = 0.02  # of 1000 samples: three standard errors of a share of 0.97
-FLAT_MB = 4.0
-SHOWN = ("ok", "image_steps_per_second", "worst", "rms", "sample_rms", "agreement", "growth_mb", "copies_per_step")
+# Operations of one evaluation on one sample.
+FLOP = {"mnist": 0.235e9, "cifar10": 12.4e9}
+# Reached by convolutions on an H100, as a guess to plan by.
+RATE = {"fp16": 150e12, "tf32": 100e12, "fp32": 35e12}
+# Seconds until the first step: CUDA, the libraries, the graph twice, its convolutions.
+START = {"mnist": 4.0, "cifar10": 6.0}
+GRAPHS_OFF = ("--ep-option", "enable_cuda_graph=0")
+HOST_LOOP = ("--loop", "host")
 
 
 @dataclass
@@ -28,20 +27,39 @@ class Task:
     name: str
     kind: str
     measure: object
+    # Seconds on an H100.
+    expected: float
     facts: dict = field(default_factory=dict)
+    # Nothing else may compute meanwhile.
+    alone: bool = False
+    # What has to be compiled before its turn.
+    waits_for: tuple | None = None
+    # Seconds that it may take, whatever is expected.
+    allowed: float = 0.0
+
+    @property
+    def compiled(self):
+        return self.facts.get("contender") == "compiled"
+
+    @property
+    def limit(self):
+        return max(self.allowed, 20 + 3 * self.expected)
 
 
 class Setting:
     """Program, device, sizes, and the models, which are made when they are first asked for."""
 
-    def __init__(self, a, root, out):
-        self.dry, self.root, self.out, self.program = a.dry_run_on_cpu, root, out, a.program
-        self.bridge, self.classifier, self.rounds = a.bridge, a.classifier, a.rounds
+    def __init__(self, a, root, out, work):
+        self.dry, self.root, self.out, self.work, self.program = a.dry_run_on_cpu, root, out, work, a.program
+        self.bridge, self.classifier, self.turns = a.bridge, a.classifier, a.rounds
         self.device = "cpu" if self.dry else a.device
         self.batches = [1, 2] if self.dry else [int(batch) for batch in a.batches.split(",")]
-        self.compiled = self.batches[:1] if self.dry else [1, 256]
-        self.precisions = ["fp16", "fp32"] if self.dry else a.precisions.split(",")
+        self.headline = (2, 1) if self.dry else (256, 1)
         self.width = 32 if self.dry else 128
+        # Arguments that every call on the device gets, if it does not work without them.
+        self.extra = ()
+        self.deadline, self.running, self.plans, self.exporting = float("inf"), set(), {}, None
+        self.compiled, self.plain = None, None
         self.env = dict(os.environ)
         library = sorted(Path(a.tools).glob("libonnxruntime.so.*")) if a.tools else []
         if library:
@@ -49,294 +67,306 @@ class Setting:
         # The program looks for CUDA's libraries among this Python's packages.
         if sys.prefix != sys.base_prefix:
             self.env.setdefault("VIRTUAL_ENV", sys.prefix)
+        # A network that a CPU has no kernels for stays as it is in a dry run.
+        done = subprocess.run([self.program, "convert", "--help"], capture_output=True, text=True, timeout=30)
+        self.fuses = "--fuse" in done.stdout
         self.env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{self.env.get('PATH', '')}"
 
-    def describe(self):
-        gpu = {}
-        if not self.dry:
-            free, total = torch.cuda.mem_get_info(self.device)
-            gpu = dict(gpu=torch.cuda.get_device_name(self.device), gpu_memory_mb=total / 1e6, gpu_free_mb=free / 1e6)
-            gpu |= dict(cuda=torch.version.cuda, cudnn=torch.backends.cudnn.version())
-        return dict(dry_run=self.dry, torch=torch.__version__, device=self.device, **gpu)
+    def name_libraries(self):
+        """Names the folders of CUDA's libraries to the linker, should the program not find them."""
+        folders = [str(lib) for each in site.getsitepackages() for lib in Path(each).glob("nvidia/*/lib")]
+        self.env["LD_LIBRARY_PATH"] = os.pathsep.join([*folders, self.env.get("LD_LIBRARY_PATH", "")]).strip(os.pathsep)
 
-    def alphabar(self, *arguments, device=None, timeout=540):
-        """Runs the program; gives its JSON, if it prints any."""
-        line = [self.program, *map(str, arguments)]
-        if arguments[0] in ("sample", "bench", "convert"):
+    def needs(self, row):
+        """What an earlier smoke row found to be needed."""
+        if row:
+            self.extra = tuple(row["arguments"])
+            if row["libraries"]:
+                self.name_libraries()
+
+    def left(self):
+        return max(0.1, self.deadline - time.monotonic())
+
+    def alphabar(self, *arguments, device=None, extra=None, timeout=None):
+        """Runs the program, until the row's time is up at most; gives its JSON, if it prints any."""
+        line, command = [self.program, *map(str, arguments)], arguments[0]
+        if command in ("sample", "bench", "convert"):
             line += ["--device", device or self.device, "--no-install"]
-        done = subprocess.run(line, env=self.env, capture_output=True, text=True, timeout=timeout, check=True)
-        return json.loads(done.stdout) if "--json" in line else done.stdout
+            more = self.extra if extra is None else extra
+            if device != "cpu" and (command != "convert" or more != HOST_LOOP):
+                line += more
+        seconds = min(self.left(), timeout or self.left())
+        process = subprocess.Popen(line, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.running.add(process)
+        try:
+            said, complaint = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"alphabar {command} was cut off after {seconds:.0f} s") from None
+        finally:
+            end(process)
+            self.running.discard(process)
+        judged = process.returncode == 1 and said.startswith("{")  # a check that does not hold
+        if process.returncode and not judged:
+            why = f"alphabar {command}: exit {process.returncode}: {complaint.strip()[-300:]}"
+            raise Failed(why, f"{line}\n{complaint}{said}")
+        return json.loads(said) if "--json" in line else said
 
-    def steps(self, batch):
-        """Enough to measure by, few enough for the time there is."""
-        return 2 if self.dry else 50 if batch <= 64 else 20 if batch <= 256 else 10
+    def begin(self, wanted):
+        """Starts what takes time and can be done beside the checks."""
+        self.compiled = Compiled(self, wanted)
+        if not self.cifar_graph().is_file():
+            script = [sys.executable, str(Path(__file__).with_name("ddpm.py")), "--width", str(self.width), "--out"]
+            with open(self.work / "export.log", "wb") as log:
+                self.exporting = subprocess.Popen([*script, str(self.cifar_folder())], stdout=log, stderr=log, env=self.env)
+
+    def end(self):
+        """Ends all that was started; a signal may come at any time."""
+        for process in [*self.running, *([self.exporting] if self.exporting else [])]:
+            end(process)
+        if self.compiled:
+            self.compiled.close()
+        if self.plain:
+            self.plain.kill()
+
+    def torch(self, **request):
+        """PyTorch without compiling: one process for all that is asked."""
+        if not (self.plain and self.plain.alive):
+            self.plain = Worker(self)
+        return self.plain.ask(self.left(), **request)
+
+    def cifar_folder(self):
+        return self.work / f"cifar10-ddpm-{self.width}"
+
+    def cifar_graph(self):
+        return self.cifar_folder() / "unet/model.onnx"
 
     def cifar(self):
-        folder = self.out / f"cifar10-ddpm-{self.width}"
-        if not (folder / "unet/model.onnx").is_file():
-            import ddpm
+        if self.exporting:
+            try:
+                code = self.exporting.wait(self.left())
+            except subprocess.TimeoutExpired:
+                raise TimeoutError("the export of the CIFAR-10 U-Net takes too long") from None
+            if code:
+                log = (self.work / "export.log").read_text()
+                raise Failed(f"exporting the CIFAR-10 U-Net: exit {code}", log[-1500:])
+            self.exporting = None
+        return self.cifar_folder()
 
-            ddpm.export(ddpm.build(self.width), folder)
-        return folder
+    def converted(self, network, fused=False):
+        return self.work / f"{network}-{self.width}-fp16{'-fused' * fused}"
 
-    def model(self, network, precision):
+    def model(self, network, precision, fused=False):
         folder = self.cifar() if network == "cifar10" else self.root / "fixtures/mnist-unet"
         if precision != "fp16":
             return folder
-        half = self.out / f"{network}-fp16"
+        fused = fused and not self.dry
+        half = self.converted(network, fused)
         if not half.is_dir():
-            self.alphabar("convert", folder, "--fp16", "--out", half, "--no-check", "--json")
+            self.alphabar("convert", folder, "--fp16", *["--fuse"] * fused, "--out", half, "--no-check", "--json")
         return half
 
     def plan(self, network, steps):
-        text = self.alphabar("plan", self.model(network, "fp32"), "--sampler", "ddim", "--steps", steps, "--json")
-        return text["steps"]
+        """Timesteps, and of each step the coefficients of x̂₀ (x, output) and of the next x (x, x̂₀, output)."""
+        if (network, steps) not in self.plans:
+            model = self.model(network, "fp32")
+            said = self.alphabar("plan", model, "--sampler", "ddim", "--steps", steps, "--json", timeout=30)
+            names = ["x0_from_x", "x0_from_out", "x", "x0", "out"]
+            table = [[step[name] for name in names] for step in said["steps"]]
+            times = [int(step["model_timestep"]) for step in said["steps"]]
+            self.plans[network, steps] = dict(table=table, times=times)
+        return self.plans[network, steps]
+
+    def steps(self, precision, batch):
+        """Enough for what is not the network's to weigh as in 50 steps, few enough for the time there is."""
+        if self.dry:
+            return 2
+        if precision == "fp16":
+            return 50 if batch <= 256 else 25
+        return 50 if batch <= 64 else 25 if batch <= 256 else 10
+
+    def passes(self, precision, batch):
+        return 3 if batch <= (256 if precision == "fp16" else 16) and not self.dry else 1
 
 
-def tasks(s):
-    """In order of worth: correctness first, then speed from small to large, the long ones last."""
-    yield Task("check/bridge", "check", lambda: bridge(s))
-    yield Task("check/trajectory", "check", lambda: trajectory(s))
-    yield Task("check/mnist-cpu-gpu", "check", lambda: cpu_against_device(s))
-    for network in ("mnist", "cifar10"):
-        yield Task(f"check/fp16/{network}", "check", lambda n=network: deviation(s, n))
-    yield Task("check/same-network", "check", lambda: same_network(s))
-    yield Task("check/agreement", "check", lambda: agreement(s))
-    for network in ("mnist", "cifar10"):
-        for precision in s.precisions:
-            yield Task(
-                f"depth/{network}/{precision}", "depth", lambda n=network, p=precision: depth(s, n, p),
-                dict(network=network, precision=precision),
-            )  # fmt: skip
-    for network in ("cifar10", "mnist"):
-        for precision in s.precisions:
+def computing(network, precision, batch, steps, least=2e-3):
+    """Seconds of so many steps, none of which takes less than so long."""
+    return steps * max(least, FLOP[network] * batch / RATE[precision])
+
+
+def tasks(s, everything):
+    """Correctness first, then speed from the questions that matter most to those that matter least."""
+    check = lambda name, seconds, measure, **more: Task(f"check/{name}", "check", measure, seconds, **more)
+    big, one = s.headline
+    others = [batch for batch in s.batches if batch not in s.headline]
+    yield Task("smoke/mnist", "check", lambda: smoke(s), 8, allowed=130.0)
+    yield check("trajectory", 14, lambda: checks.trajectory(s))
+    yield check("mnist-cpu-gpu", 7, lambda: checks.cpu_against_device(s))
+    yield check("fp16/mnist", 9, lambda: checks.deviation(s, "mnist"))
+    yield check("fp16/cifar10", 14, lambda: checks.deviation(s, "cifar10"))
+    if s.fuses:
+        yield check("fp16/cifar10-fused", 14, lambda: checks.deviation(s, "cifar10", fused=True))
+    for batch in (big, one):
+        yield from contest(s, "cifar10", "fp16", batch, turns=s.turns)
+    for variant in variants("fp16", s.fuses):
+        yield choice(s, "fp16", *variant)
+    yield depth_task(s, "cifar10", "fp16")
+    for batch in others:
+        yield from contest(s, "cifar10", "fp16", batch)
+    yield check("memory", 18, lambda: checks.memory(s), alone=True)
+    for batch in (big, one):
+        yield from contest(s, "cifar10", "fp32", batch)
+    yield check("agreement", 11, lambda: checks.agreement(s))
+    yield check("same-network", 9, lambda: checks.same_network(s))
+    yield Task("bulk/50000", "bulk", lambda: checks.bulk(s), 25, alone=True)
+    for variant in variants("fp32", s.fuses):
+        yield choice(s, "fp32", *variant)
+    for batch in (big, one):
+        yield from contest(s, "mnist", "fp16", batch)
+    if s.bridge:
+        yield check("bridge", 30, lambda: checks.bridge(s))
+    if everything:
+        for batch in (big, one):
+            yield from contest(s, "mnist", "fp32", batch)
+        for batch in others:
+            yield from contest(s, "cifar10", "fp32", batch)
+        for network, precision in (("mnist", "fp16"), ("cifar10", "fp32"), ("mnist", "fp32")):
+            yield depth_task(s, network, precision)
+        for precision in ("fp16", "fp32"):
+            for batch in others:
+                yield from contest(s, "mnist", precision, batch)
+        for network in ("cifar10", "mnist"):
             for batch in s.batches:
-                for turn in range(s.rounds):
-                    for who in ("alphabar", "eager", "compiled"):
-                        if who == "compiled" and batch not in s.compiled:
-                            continue
-                        facts = dict(network=network, precision=precision, batch=batch, contender=who, turn=turn)
-                        yield Task(
-                            f"speed/{network}/{precision}/{batch}/{who}/{turn}", "speed",
-                            lambda f=facts: speed(s, **f), facts,
-                        )  # fmt: skip
-    yield Task("memory/10000-steps", "check", lambda: memory(s))
+                yield from contest(s, network, "tf32", batch)
 
 
-def bridge(s):
-    """The test program of tests/bridge: whole trajectories against the f64 executor, with bounds from the Jacobian."""
-    if not s.bridge:
-        return dict(ok=None, note="no test program was given")
-    env = s.env | {"ALPHABAR_TEST_DEVICE": s.device, "CARGO_MANIFEST_DIR": str(s.root)}
-    done = subprocess.run([s.bridge], env=env, cwd=s.root, capture_output=True, text=True, timeout=540)
-    last = [line for line in done.stdout.splitlines() if line.startswith("test result")]
-    return dict(ok=done.returncode == 0, result=last, output=done.stdout[-3000:] if done.returncode else "")
+def contest(s, network, precision, batch, turns=1):
+    """alphabar and its peers in turns; compiled PyTorch at the headline's batches alone, and alphabar with fused kernels at
+    those of the network that matters most."""
+    steps, passes = s.steps(precision, batch), s.passes(precision, batch)
+    key = (network, precision, batch) if batch in s.headline else None
+    fused = key and s.fuses and (network, precision) == ("cifar10", "fp16")
+    for turn in range(turns):
+        for who in ("alphabar", *["fused"] * bool(fused), "eager", *["compiled"] * bool(key)):
+            if who in ("alphabar", "fused"):
+                seconds = START[network] + (1 + passes) * computing(network, precision, batch, steps)
+            else:
+                seconds = 1 + passes * computing(network, precision, batch, steps, 8e-3 if who == "eager" else 2e-3)
+            facts = dict(network=network, precision=precision, batch=batch, contender=who, turn=turn)
+            yield Task(
+                f"speed/{network}/{precision}/{batch}/{who}/{turn}", "speed", lambda f=facts: speed(s, **f), seconds,
+                facts, alone=True, waits_for=key,
+            )  # fmt: skip
 
 
-def exact_noise(x, at):
-    """E[ε | x_t] of the mixture in f64; `at` is (√ᾱ, ᾱ, √(1 − ᾱ), 1 − ᾱ)."""
-    mixture = json.loads((Path(__file__).parents[2] / "fixtures/mixture/mixture.json").read_text())
-    parts = mixture["components"]
-    mean, variance = (np.array([part[key] for part in parts]) for key in ("mean", "variance"))
-    signal, signal2, noise, noise2 = at
-    spread = signal2 * variance + noise2
-    pull = (x[:, None] - signal * mean) / spread
-    score = np.log([part["weight"] for part in parts])
-    score = score - ((x[:, None] - signal * mean) * pull + np.log(spread)).sum(2) / 2
-    share = np.exp(score - score.max(1, keepdims=True))
-    share /= share.sum(1, keepdims=True)
-    return noise * (share[:, :, None] * pull).sum(1)
+def variants(precision, fuses):
+    """Name, options, whether with fused kernels, and seconds beyond the usual."""
+    if precision == "fp32":
+        yield "defaults", (), False, 0
+        yield "use_tf32=1", ("use_tf32=1",), False, 0
+        return
+    nhwc, bias = "prefer_nhwc=1", "fuse_conv_bias=1"
+    yield "defaults", (), False, 0
+    yield "enable_cuda_graph=0", ("enable_cuda_graph=0",), False, 0
+    for pairs in ((nhwc,), (bias,), (nhwc, bias)):
+        yield "+".join(pairs), pairs, False, 0
+    if fuses:
+        for pairs in ((), (nhwc,), (nhwc, bias)):
+            yield "+".join(("fused", *pairs)), pairs, True, 0
+    yield "loop=host", HOST_LOOP, False, 0
+    # What the others may differ by without differing.
+    yield "defaults-again", (), False, 0
+    yield "cudnn_conv_algo_search=EXHAUSTIVE", ("cudnn_conv_algo_search=EXHAUSTIVE",), False, 12
 
 
-def trajectory(s):
-    """DDIM on the exact mixture, prefix by prefix: the device in f32 (TF32 off) against f64, in units of the CPU's loss."""
-    model, steps, count = s.root / "fixtures/mixture", 5 if s.dry else 50, 64
-    plan = s.alphabar("plan", model, "--sampler", "ddim", "--steps", steps, "--json")
-    betas = 1e-4 + (0.02 - 1e-4) * np.arange(1000) / 999
-    levels, signal2, noise2 = [], 1.0, 0.0
-    for beta in betas:
-        signal2, noise2 = (1 - beta) * signal2, (1 - beta) * noise2 + beta
-        levels.append((signal2**0.5, signal2, noise2**0.5, noise2))
-    start = np.random.default_rng(0).standard_normal((count, 1, 2, 2)).astype(np.float32)
-    np.save(s.out / "x_T.npy", start)
-    x, worst, loss = start.reshape(count, 4).astype(np.float64), {"cpu": 0.0, s.device: 0.0}, []
-    for k, step in enumerate(plan["steps"]):
-        out = exact_noise(x, levels[int(step["model_timestep"])])
-        x0 = step["x0_from_x"] * x + step["x0_from_out"] * out
-        x = step["x"] * x + step["x0"] * x0 + step["out"] * out
-        if k + 1 not in (1, 2, 5, 10, 20, 30, 40, steps):
+def choice(s, precision, name, given, fused, beyond):
+    """alphabar on the CIFAR-10 U-Net with other options than the defaults, at both of the headline's batches."""
+    steps, rounds = (2, 1) if s.dry else (25, 3) if precision == "fp16" else (10, 1)
+    seconds = START["cifar10"] + beyond
+    seconds += (1 + rounds) * sum(computing("cifar10", precision, batch, steps) for batch in s.headline)
+    facts = dict(precision=precision, variant=name)
+    # The CPU's provider has no options.
+    pairs = given if given == HOST_LOOP else () if s.dry else [word for pair in given for word in ("--ep-option", pair)]
+
+    def measure():
+        said = s.alphabar("bench", s.model("cifar10", precision, fused), "--quick", "--batch", ",".join(map(str, s.headline)),
+                          "--rounds", rounds, "--sampler", "ddim", "--steps", steps, "--json", extra=pairs)  # fmt: skip
+        speeds = {str(row["batch"]): row["image_steps_per_second"] for row in said["rows"]}
+        return dict(speeds=speeds, rows=said["rows"], loop=said["runtime"]["loop"])
+
+    return Task(f"options/cifar10/{precision}/{name}", "options", measure, seconds, facts, alone=True)
+
+
+def smoke(s):
+    """Whether anything runs at all; if not as it is, then with what has to be given. The whole error is printed."""
+    tried = {}
+    attempts = [("as it is", False, ()), ("with CUDA's libraries named", True, ())]
+    attempts += [("without CUDA graphs", True, GRAPHS_OFF), ("with the host's loop", True, HOST_LOOP)]
+    for name, libraries, arguments in attempts[:1] if s.dry else attempts:
+        if libraries and "with CUDA's libraries named" not in tried:
+            s.name_libraries()
+        begin = time.monotonic()
+        try:
+            s.alphabar("sample", s.root / "fixtures/mnist-unet", "--sampler", "ddim", "--steps", 4, "--count", 4, "--out",
+                       s.work / "smoke.npy", "--quiet", extra=arguments, timeout=40)  # fmt: skip
+        except (Failed, TimeoutError) as error:
+            print(f"smoke, {name}: {error}\n{getattr(error, 'detail', '')}", flush=True)
+            tried[name] = str(error)[-1000:]
             continue
-        (s.out / "prefix.json").write_text(json.dumps(plan | {"steps": plan["steps"][: k + 1]}))
-        row = dict(step=k + 1)
-        for device in worst:
-            s.alphabar("sample", model, "--plan", s.out / "prefix.json", "--init-noise", s.out / "x_T.npy",
-                       "--out", s.out / "x.npy", "--quiet", device=device)  # fmt: skip
-            row[device] = float(np.abs(np.load(s.out / "x.npy").reshape(count, 4) - x).max())
-            worst[device] = max(worst[device], row[device])
-        loss.append(row)
-    bound = TRAJECTORY * worst["cpu"]
-    return dict(ok=worst[s.device] <= bound, worst=worst[s.device], bound=bound, max_difference=loss)
+        s.extra = arguments
+        return dict(ok=not tried, needs=name, libraries=libraries, arguments=arguments, tried=tried,
+                    first_run_seconds=round(time.monotonic() - begin, 2))  # fmt: skip
+    raise Failed("the program does not run on the device", json.dumps(tried))
 
 
-def draw(s, model, path, *more, device=None):
-    s.alphabar("sample", model, "--out", path, "--quiet", *more, device=device)
-    return np.load(path)
-
-
-def cpu_against_device(s):
-    model, more = s.root / "fixtures/mnist-unet", ("--count", 8 if s.dry else 64, "--steps", 3 if s.dry else 50)
-    cpu = draw(s, model, s.out / "cpu.npy", *more, device="cpu")
-    other = draw(s, model, s.out / "device.npy", *more)
-    rms, largest = float(np.sqrt(np.mean((cpu - other) ** 2))), float(np.abs(cpu - other).max())
-    return dict(ok=rms <= SAMPLES, rms=rms, max=largest, bound=SAMPLES)
-
-
-def deviation(s, network):
-    """`alphabar convert` with its check, both graphs on the device."""
-    target = s.out / f"{network}-fp16-{time.time_ns()}"
-    count, steps = (2, 2) if s.dry else (16, 50)
-    line = ["convert", s.model(network, "fp32"), "--fp16", "--out", target, "--count", count, "--steps", steps, "--json"]
-    if network == "cifar10":  # random weights: the check of samples has no meaning, that of evaluations has
-        line += ["--sample-bound", "2"]
-    said = s.alphabar(*line)
-    (s.out / f"{network}-fp16").exists() or target.rename(s.out / f"{network}-fp16")
-    found = said["deviation"]
-    worst = max(at["relative_rms"] for at in found["evaluations"])
-    return dict(ok=said["ok"], worst=worst, sample_rms=found["sample_rms"], deviation=found, conversion=said["conversion"])
-
-
-def same_network(s):
-    """The exported graph in alphabar and the module in PyTorch, f32, from one x_T: the networks compared are one."""
-    steps, count = (2, 2) if s.dry else (10, 4)
-    x = torch.randn(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    np.save(s.out / "x_T.npy", x.numpy())
-    more = ("--sampler", "ddim", "--steps", steps, "--init-noise", s.out / "x_T.npy")
-    got = draw(s, s.model("cifar10", "fp32"), s.out / "x.npy", *more)
-    want = peers.Peer(s, "cifar10", "fp32", False).sample(s.plan("cifar10", steps), x).float().cpu().numpy()
-    rms = float(np.sqrt(np.mean((got - want) ** 2)))
-    return dict(ok=rms <= SAME_NETWORK, rms=rms, max=float(np.abs(got - want).max()), bound=SAME_NETWORK)
-
-
-def agreement(s):
-    """Class agreement of the MNIST fixture in f32 and fp16: the measure on its card."""
-    count = 20 if s.dry else 1000
-    more, rows = ("--count", count, "--steps", 3 if s.dry else 50), {}
-    for precision in ("fp32", "fp16"):
-        path = s.out / f"mnist-{precision}.npz"
-        s.alphabar("sample", s.model("mnist", precision), "--out", path, "--quiet", *more)
-        if s.classifier:
-            sys.path.insert(0, str(s.root / "fixtures/train"))
-            import classifier
-
-            net = classifier.build()
-            net.load_state_dict(torch.load(s.classifier, map_location="cpu"))
-            stored = np.load(path)
-            seen = classifier.predict(net, classifier.scale(stored["arr_0"][..., 0])).numpy()
-            rows[precision] = float(np.mean(seen == stored["arr_1"]))
-    if not rows:
-        return dict(ok=None, note="no classifier was given; judge mnist-*.npz with fixtures/train/evaluate.py --samples")
-    return dict(ok=abs(rows["fp32"] - rows["fp16"]) <= AGREEMENT, agreement=rows, samples=count, bound=AGREEMENT)
-
-
-def options(precision):
+def tf32(precision):
     return ("--ep-option", "use_tf32=1") if precision == "tf32" else ()
 
 
-def depth(s, network, precision):
+def depth_task(s, network, precision):
     """Copies, operations, ceilings: `alphabar bench` without --quick."""
-    batch = max(batch for batch in s.batches if batch <= 256)
-    more = () if s.dry and precision == "tf32" else options(precision)
-    said = s.alphabar("bench", s.model(network, precision), "--batch", batch, "--rounds", 2, "--sampler", "ddim",
-                      "--steps", s.steps(batch), "--json", *more)  # fmt: skip
-    profile = said["depth"]["profile"] or {}
-    copies = profile.get("copies_per_step")
-    return dict(ok=copies == 0 if profile else None, copies_per_step=copies, batch=batch, bench=said)
+    batch, steps = s.headline[0], 2 if s.dry else 10
+
+    def measure():
+        said = s.alphabar("bench", s.model(network, precision), "--batch", batch, "--rounds", 1, "--sampler", "ddim",
+                          "--steps", steps, "--json")  # fmt: skip
+        profile = said["depth"]["profile"] or {}
+        copies = profile.get("copies_per_step")
+        return dict(ok=copies == 0 if profile else None, copies_per_step=copies, batch=batch, bench=said)
+
+    seconds = 2 * START[network] + 8 + 4 * computing(network, precision, batch, steps)
+    facts = dict(network=network, precision=precision)
+    return Task(f"depth/{network}/{precision}", "depth", measure, seconds, facts, alone=True)
 
 
 def speed(s, network, precision, batch, contender, turn):
-    steps = s.steps(batch)
-    if contender == "alphabar":
-        said = s.alphabar("bench", s.model(network, precision), "--quick", "--batch", batch, "--rounds", 1, "--sampler",
-                          "ddim", "--steps", steps, "--json", *options(precision))  # fmt: skip
+    steps, passes = s.steps(precision, batch), s.passes(precision, batch)
+    if contender in ("alphabar", "fused"):
+        model = s.model(network, precision, contender == "fused")
+        said = s.alphabar("bench", model, "--quick", "--batch", batch, "--rounds", passes, "--sampler", "ddim", "--steps",
+                          steps, "--json", *(() if s.dry else tf32(precision)))  # fmt: skip
         row = said["rows"][0]
-        return dict(steps=steps, **{key: row[key] for key in row if key != "batch"})
-    peer = peers.peer(s, network, precision, contender == "compiled")
-    return dict(steps=steps, **peer.measure(s.plan(network, steps), batch))
+        return dict(steps=steps, loop=said["runtime"]["loop"], **{key: row[key] for key in row if key != "batch"})
+    request = dict(network=network, precision=precision, batch=batch, passes=passes, plan=s.plan(network, steps))
+    if contender == "compiled":
+        key = (network, precision, batch)
+        return dict(steps=steps, **s.compiled.ask(key, s.left(), do="measure", compiled=True, **request))
+    return dict(steps=steps, **s.torch(do="measure", **request))
 
 
-def memory(s):
-    """Device and host memory while one process goes through 10,000 steps of one batch size."""
-    batches, steps, batch = (3, 20, 2) if s.dry else (10, 1000, 64)
-    used = lambda: 0.0 if s.dry else (lambda free, total: (total - free) / 1e6)(*torch.cuda.mem_get_info(s.device))
-    line = [s.program, "sample", str(s.root / "fixtures/mnist-unet"), "--sampler", "ddim", "--steps", str(steps), "--batch",
-            str(batch), "--count", str(batch * batches), "--out", str(s.out / "memory.npy"), "--quiet", "--device", s.device,
-            "--no-install"]  # fmt: skip
-    process = subprocess.Popen(line, env=s.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    # Whoever fills the pipe would wait for ever.
-    said = []
-    threading.Thread(target=lambda: said.append(process.stderr.read()), daemon=True).start()
-    seen, start = [], time.monotonic()
-    while process.poll() is None:
+def facts_of_device(s):
+    """What PyTorch and the driver say; a machine on which PyTorch says nothing is still a machine."""
+    said, s.deadline = {}, time.monotonic() + 120
+    try:
+        said = s.torch(do="facts")
+    except (Failed, TimeoutError) as error:
+        print(f"device: {error}\n{getattr(error, 'detail', '')}", flush=True)
+        said = dict(error=str(error))
+    if not s.dry:
+        fields = "name,driver_version,memory.total,clocks.max.sm,power.limit"
         try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            resident = [int(row.split()[1]) for row in status.splitlines() if row.startswith("VmRSS:")]
-        except OSError:
-            resident = []
-        if resident:
-            seen.append((time.monotonic() - start, used(), resident[0] / 1e3 * 1.024))
-        time.sleep(0.05 if s.dry else 0.25)
-        if time.monotonic() - start > 540:
-            process.kill()
-            raise TimeoutError("10,000 steps took more than 9 minutes")
-    if process.returncode:
-        raise RuntimeError(f"exit {process.returncode}: {said}")
-    # The first quarter holds the loading of the graph.
-    late = [row for row in seen if row[0] >= seen[-1][0] / 4]
-    half = len(late) // 2
-    growth = [max(row[k] for row in late[half:]) - max(row[k] for row in late[: half or 1]) for k in (1, 2)]
-    thin = seen[:: max(1, len(seen) // 40)]
-    facts = dict(growth_mb=growth, bound=FLAT_MB, steps=batches * steps, batch=batch)
-    return dict(ok=max(growth) <= FLAT_MB, **facts, seconds_device_host_mb=[[round(x, 2) for x in row] for row in thin])
-
-
-def summary(rows):
-    """The newest row of every name, as Markdown."""
-    rows = {row["name"]: row for row in rows}
-    machine = rows.get("machine", {})
-    lines = ["# Measured", ""]
-    lines += [f"{machine.get('gpu', 'no GPU (a dry run: these figures say nothing)')}, PyTorch {machine.get('torch')}, "
-              f"CUDA {machine.get('cuda')}, cuDNN {machine.get('cudnn')}, {machine.get('time')}", ""]  # fmt: skip
-    lines += ["| check | result | figures |", "|---|---|---|"]
-    for name, row in rows.items():
-        if row["kind"] in ("check", "depth"):
-            result = "failed to run" if "error" in row else {True: "holds", False: "**does not hold**"}.get(row.get("ok"), "not made")
-            figures = {key: row[key] for key in (*SHOWN[2:], "bound", "note") if row.get(key) is not None}
-            lines.append(f"| {name} | {result} | {', '.join(f'{key} {compact(value)}' for key, value in figures.items())} |")
-    medians = {}
-    for row in rows.values():
-        if row["kind"] == "speed" and "image_steps_per_second" in row:
-            key = (row["network"], row["precision"], row["batch"], row["contender"])
-            medians.setdefault(key, []).append(row)
-    median = lambda *key: statistics.median([row["image_steps_per_second"] for row in medians[key]]) if key in medians else None
-    lines += ["", "Image-steps a second, medians of interleaved turns; in brackets alphabar's time outside the network.", ""]
-    lines += ["| network | precision | batch | alphabar | eager | compiled | alphabar / eager | alphabar / compiled |",
-              "|---|---|---|---|---|---|---|---|"]  # fmt: skip
-    for network, precision, batch in dict.fromkeys(key[:3] for key in medians):
-        own, eager, compiled = (median(network, precision, batch, who) for who in ("alphabar", "eager", "compiled"))
-        outside = [row["outside_network_percent"] for row in medians.get((network, precision, batch, "alphabar"), [])]
-        outside = f" ({statistics.median(outside):.2f} %)" if outside else ""
-        number = lambda value: "–" if value is None else f"{value:.0f}"
-        ratio = lambda other: "–" if own is None or other is None else f"{own / other:.2f}"
-        lines.append(f"| {network} | {precision} | {batch} | {number(own)}{outside} | {number(eager)} | {number(compiled)} "
-                     f"| {ratio(eager)} | {ratio(compiled)} |")  # fmt: skip
-    return "\n".join(lines) + "\n"
-
-
-def compact(value):
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(compact, value)) + "]"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {compact(part)}" for key, part in value.items())
-    return str(value)
+            done = subprocess.run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"], capture_output=True,
+                                  text=True, timeout=20)  # fmt: skip
+            said["driver"] = (done.stdout or done.stderr).strip()[:300]
+        except (OSError, subprocess.TimeoutExpired) as error:
+            said["driver"] = str(error)
+    return dict(dry_run=s.dry, device=s.device, program=s.alphabar("--version", timeout=30).strip(), **said)

@@ -1,8 +1,20 @@
-"""PyTorch beside alphabar: the same networks, carried through the same plan by the loop that schedulers have."""
+"""PyTorch beside alphabar: the same networks, carried through the same plan by the loop that schedulers have.
 
+Run by workers.py as a process that answers one JSON request a line, so that whatever hangs here can be cut off.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import statistics
 import sys
 import time
+import traceback
+from pathlib import Path
 
+import numpy as np
 import torch
 
 import ddpm
@@ -26,11 +38,11 @@ class Peer:
     def __init__(self, setting, network, precision, compiled):
         self.device = torch.device(setting.device)
         self.kind = torch.float16 if precision == "fp16" else torch.float32
-        # Set for the process: rows of one precision follow each other.
+        # Set for the process, before every use.
         self.tf32 = precision == "tf32"
         self.labelled = network == "mnist"
         if self.labelled:
-            sys.path.insert(0, str(setting.root / "fixtures/train"))
+            sys.path.insert(0, str(Path(setting.root) / "fixtures/train"))
             from train import Epsilon, UNet
 
             torch.manual_seed(0)
@@ -45,7 +57,7 @@ class Peer:
         self.step = self.plain
         if compiled:
             # Reduced overhead is PyTorch's name for CUDA graphs.
-            how = dict(backend="aot_eager") if setting.dry else dict(mode="reduce-overhead")
+            how = dict(backend="aot_eager") if setting.dry_run else dict(mode="reduce-overhead")
             self.step = torch.compile(self.plain, dynamic=False, **how)
 
     def plain(self, x, t, labels, c):
@@ -57,32 +69,90 @@ class Peer:
     @torch.inference_mode()
     def sample(self, plan, x):
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.tf32
-        names = ["x0_from_x", "x0_from_out", "x", "x0", "out"]
-        table = torch.tensor([[step[name] for name in names] for step in plan], device=self.device)
-        times = torch.tensor([int(step["model_timestep"]) for step in plan], device=self.device)
+        table = torch.tensor(plan["table"], device=self.device)
+        times = torch.tensor(plan["times"], device=self.device)
         x = x.to(self.device).contiguous(memory_format=self.memory_format)
         labels = [torch.zeros(len(x), dtype=torch.int64, device=self.device)] * self.labelled
-        for k in range(len(plan)):
+        for k in range(len(times)):
             if self.compiled:
                 torch.compiler.cudagraph_mark_step_begin()
             out = self.step(x, times[k].expand(len(x)), labels, table[k])
             x = out.clone() if self.compiled else out
         return x
 
-    def measure(self, plan, batch):
+    def warm(self, plan, batch):
+        """CUDA graphs are recorded on the second step of a shape."""
+        x = torch.randn(batch, *self.shape, generator=torch.Generator().manual_seed(batch))
+        self.sample({name: rows[:3] for name, rows in plan.items()}, x)
+        self.wait()
+        return x
+
+    def wait(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def measure(self, plan, batch, passes):
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        x = torch.randn(batch, *self.shape, generator=torch.Generator().manual_seed(batch))
-        wait = (lambda: torch.cuda.synchronize(self.device)) if self.device.type == "cuda" else (lambda: None)
-        # Twice: CUDA graphs are recorded on the second pass over a shape.
-        for _ in range(2):
-            self.sample(plan[:3], x)
-        wait()
-        start = time.perf_counter()
-        made = self.sample(plan, x)
-        wait()
-        seconds = time.perf_counter() - start
+        # Twice, since what is recorded in the first pass may be arranged anew in the second.
+        self.warm(plan, batch)
+        x, steps, seconds = self.warm(plan, batch), len(plan["times"]), []
+        for _ in range(passes):
+            start = time.perf_counter()
+            made = self.sample(plan, x)
+            self.wait()
+            seconds.append(time.perf_counter() - start)
         assert torch.isfinite(made).all(), "PyTorch's samples are not finite"
+        median = statistics.median_high(seconds)
         memory = torch.cuda.max_memory_allocated(self.device) / 1e6 if self.device.type == "cuda" else None
-        return dict(image_steps_per_second=batch * len(plan) / seconds, milliseconds_per_step=1e3 * seconds / len(plan),
+        return dict(image_steps_per_second=batch * steps / median, milliseconds_per_step=1e3 * median / steps,
                     device_memory_mb=memory)  # fmt: skip
+
+
+def facts(a):
+    said = dict(torch=torch.__version__)
+    if not a.dry_run:
+        free, total = torch.cuda.mem_get_info(a.device)
+        said |= dict(gpu=torch.cuda.get_device_name(a.device), gpu_memory_mb=total / 1e6, gpu_free_mb=free / 1e6)
+        said |= dict(cuda=torch.version.cuda, cudnn=torch.backends.cudnn.version())
+    return said
+
+
+def answer(a, do, network=None, precision=None, compiled=False, plan=None, batch=None, passes=1, x=None, out=None):
+    if do == "facts":
+        return facts(a)
+    chosen = peer(a, network, precision, compiled)
+    if do == "compile":
+        chosen.warm(plan, batch)
+        return None
+    if do == "sample":
+        np.save(out, chosen.sample(plan, torch.from_numpy(np.load(x))).float().cpu().numpy())
+        return None
+    measured = chosen.measure(plan, batch, passes)
+    if not compiled and torch.cuda.is_available():
+        torch.cuda.empty_cache()  # for those who are measured next
+    return measured
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--root", required=True)
+    p.add_argument("--device", required=True)
+    p.add_argument("--width", type=int, required=True)
+    p.add_argument("--dry-run", action="store_true")
+    a = p.parse_args()
+    # Answers go where output went; output of libraries goes to the log. Without the parent this process ends.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    for line in sys.stdin:
+        try:
+            said = dict(value=answer(a, **json.loads(line)))
+        except Exception as error:
+            said = dict(error=f"{type(error).__name__}: {error}"[:500], detail=traceback.format_exc(limit=-4)[-1500:])
+        print(json.dumps(said), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
