@@ -18,7 +18,7 @@ pub struct RuntimeArgs {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
     /// An option of the execution provider by ONNX Runtime's name, as in cudnn_conv_algo_search=EXHAUSTIVE, use_tf32=1,
-    /// prefer_nhwc=1, enable_cuda_graph=1; may be given again
+    /// prefer_nhwc=1, enable_cuda_graph=0; may be given again
     #[arg(long = "ep-option", value_name = "KEY=VALUE", value_parser = pair)]
     pub ep_options: Vec<(String, String)>,
     /// An ONNX Runtime library to use, or to fail with [also: ORT_DYLIB_PATH]

@@ -1,5 +1,6 @@
 //! x_T of the next batch, drawn on another thread while a GPU makes this one.
 
+use std::num::NonZero;
 use std::thread::{self, JoinHandle};
 
 use crate::noise;
@@ -29,9 +30,30 @@ impl Ahead {
     }
 }
 
-/// x_T: draw 0 of each seed times a standard deviation.
-#[expect(clippy::float_cmp, reason = "a factor of exactly 1 is no factor")]
+/// Numbers that are worth a thread of their own.
+const WORTH_A_THREAD: usize = 1 << 15;
+
+/// x_T: draw 0 of each seed times a standard deviation, on as many threads as are worth it: no network runs before it is
+/// there.
 pub(super) fn x_t(seeds: &[u64], std: f64, x: &mut [f32]) {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = (x.len() / WORTH_A_THREAD).clamp(1, cores).min(seeds.len().max(1));
+    let rows = seeds.len().div_ceil(threads).max(1);
+    let each = x.len() / seeds.len().max(1);
+    thread::scope(|scope| {
+        let mut parts = seeds.chunks(rows).zip(x.chunks_mut((rows * each).max(1)));
+        let first = parts.next();
+        for (seeds, x) in parts {
+            scope.spawn(move || draw(seeds, std, x));
+        }
+        if let Some((seeds, x)) = first {
+            draw(seeds, std, x);
+        }
+    });
+}
+
+#[expect(clippy::float_cmp, reason = "a factor of exactly 1 is no factor")]
+fn draw(seeds: &[u64], std: f64, x: &mut [f32]) {
     noise::fill_batch(seeds, 0, x);
     if std != 1.0 {
         let std = std as f32;
@@ -43,6 +65,18 @@ pub(super) fn x_t(seeds: &[u64], std: f64, x: &mut [f32]) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_change_nothing() {
+        let each = WORTH_A_THREAD / 4;
+        for count in [1, 3, 17, 40] {
+            let seeds: Vec<u64> = (0..count).map(|k| 7 * k + 1).collect();
+            let (mut one, mut many) = (vec![0.0; seeds.len() * each], vec![0.0; seeds.len() * each]);
+            draw(&seeds, 0.5, &mut one);
+            x_t(&seeds, 0.5, &mut many);
+            assert_eq!(one, many, "{count} seeds");
+        }
+    }
 
     #[test]
     fn what_is_drawn_ahead_is_what_is_drawn_in_time() {

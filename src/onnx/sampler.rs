@@ -260,7 +260,9 @@ impl Sampler {
         if let (Some(number), StepLoop::Resident, []) = (self.network.device().gpu(), step_loop, &job.inputs[..]) {
             let mut run = |batch| Resident::new(&self.network, job.plan, batch, guidance)?.try_out();
             let limit = job.seeds.len().min(memory::LARGEST);
-            found = memory::largest_batch(limit, &mut || native::gpu_memory(number).map(|[free, _]| free), &mut run)?;
+            let mut free = || native::gpu_memory(number).map(|[free, _]| free);
+            let search = || memory::largest_batch(limit, &mut free, &mut run);
+            found = resident::batch_that_fits(&self.network, job.plan, guidance, limit, search)?;
         }
         Ok(found.unwrap_or_else(|| modest_batch(self.shape())).clamp(1, job.seeds.len()))
     }

@@ -36,7 +36,8 @@ pub enum Optimisation {
 /// On CUDA these defaults of ONNX Runtime are set otherwise, for reasons that have not been measured: convolutions are
 /// chosen by cuDNN's heuristic (`cudnn_conv_algo_search=HEURISTIC`), as the exhaustive search tries every kernel for
 /// every batch size that is met; memory is taken as it is asked for (`arena_extend_strategy=kSameAsRequested`), so that
-/// what is free tells how large a batch may be. `prefer_nhwc` and the workspace are left as they are.
+/// what is free tells how large a batch may be; graphs with fused norms are run with channels last (`prefer_nhwc`). The
+/// workspace is left as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionOptions {
     /// Where it runs.
@@ -194,6 +195,12 @@ impl Network {
         let own = self.session().end_profiling();
         let files = own.and_then(|own| Ok([vec![own], cache.end_profiles()?].concat()));
         Ok(files.map_err(|e| self.failed(0, &e))?.into_iter().map(PathBuf::from).collect())
+    }
+
+    /// Whether a resident loop of it has captured CUDA graphs.
+    #[must_use]
+    pub fn has_cuda_graphs(&self) -> bool {
+        self.resident().lock().unwrap_or_else(PoisonError::into_inner).has_graphs()
     }
 
     /// The model's name.

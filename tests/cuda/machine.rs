@@ -1,6 +1,7 @@
 //! A machine with stand-ins for GPUs: runs the program on it and reads what happened.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -106,14 +107,32 @@ impl Machine {
         Counts(names.map(each).collect())
     }
 
+    /// Requests to the example of a server, one a line: its answers, and what happened.
+    pub fn serve(&self, requests: &str) -> (String, Counts) {
+        let folder = TempDir::new().unwrap();
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["run", "--quiet", "--example", "serve"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        self.equip(&mut command, folder.path());
+        let mut server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        server.stdin.take().unwrap().write_all(requests.as_bytes()).unwrap();
+        let output = server.wait_with_output().unwrap();
+        assert!(output.status.success());
+        (String::from_utf8(output.stdout).unwrap(), Counts::read(&folder.path().join("report.json")))
+    }
+
     fn run(&self, folder: &Path, device: &str, options: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alphabar"));
         command.args(["sample", "--device", device, "--no-install", "--out", "x.npy"]);
         command.args(options.split_whitespace()).current_dir(folder);
+        self.equip(&mut command, folder);
+        command.output().unwrap()
+    }
+
+    /// Puts the stand-in and the runtime for it into a program's environment.
+    fn equip(&self, command: &mut Command, folder: &Path) {
         command.env("ORT_DYLIB_PATH", &self.runtime).env("LD_LIBRARY_PATH", &self.libraries);
         command.env("STAND_IN_REPORT", folder.join("report.json"));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.output().unwrap()
     }
 }
 

@@ -18,7 +18,7 @@ type Check = fn(&Machine);
 #[ignore = "fetches ONNX Runtime's CUDA build, 256 MB"]
 fn the_cuda_path_on_a_stand_in() {
     let machine = Machine::new();
-    let checks: [(&str, Check); 13] = [
+    let checks: [(&str, Check); 14] = [
         ("nothing is copied between steps", nothing_is_copied_between_steps),
         ("noise alone goes up, once a step", noise_alone_goes_up),
         ("the host's loop is seen to copy", the_hosts_loop_is_seen_to_copy),
@@ -31,6 +31,7 @@ fn the_cuda_path_on_a_stand_in() {
         ("a node on the CPU forbids CUDA graphs", a_node_on_the_cpu_forbids_graphs),
         ("what follows from shapes is not computed at every step", shapes_are_settled),
         ("fused norms take the place of nine kernels", fused_norms_are_two_kernels),
+        ("a server's requests share what is made for them", requests_share_loops),
         ("no GPU and a wrong number are errors", no_gpu_is_an_error),
     ];
     for (name, check) in checks {
@@ -94,7 +95,8 @@ fn memory_does_not_grow(machine: &Machine) {
             machine.sample(&format!("--sampler {sampler} --steps {steps} --count {count} --batch 8")).counts
         };
         let (few, many, long) = (counts(16, 20), counts(256, 20), counts(16, 200));
-        for what in ["allocate device", "allocate pinned"] {
+        // Kernels of one step that run on the stream of the last need no wait between them.
+        for what in ["allocate device", "allocate pinned", "streams made"] {
             assert_close(many.times(what), few.times(what), what);
             assert_close(long.times(what), few.times(what), what);
         }
@@ -184,6 +186,18 @@ fn fused_norms_are_two_kernels(machine: &Machine) {
         assert!(each.kernels("Transpose") < 10.0, "{} transposes", each.kernels("Transpose"));
         assert!(each.times("kernels") + each.times("fill") < plain.times("kernels"), "{each:?}");
     }
+}
+
+/// `examples/serve.rs`: four samples, the same again, and twice sixteen in one process.
+fn requests_share_loops(machine: &Machine) {
+    let (said, counts) = machine.serve("3 1-4\n3 1-4\n5 10-25\n5 10-25\n");
+    assert_eq!(said.lines().count(), 40, "{said}");
+    assert_close(counts.times("graphs captured"), 4.0, "two for each size");
+    // Batches of 1, 2 and 4 are tried, then 1 to 16; what is known to fit is not tried again.
+    let evaluations = counts.times("kernel cudnn convolution") / 22.0;
+    let (tried, captured) = (3.0 + 5.0, 4.0);
+    assert!(evaluations <= tried + 2.0 * captured, "{evaluations} evaluations that are not of a graph");
+    assert_close(counts.times("graphs launched"), captured + 4.0 * 20.0, "steps");
 }
 
 fn no_gpu_is_an_error(machine: &Machine) {

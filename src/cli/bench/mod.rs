@@ -135,6 +135,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         let mut runtime = opened.runtime;
         runtime["loop"] = step_loop.to_string().into();
+        runtime["cuda_graphs"] = opened.sampler.network().has_cuda_graphs().into();
         let json = serde_json::json!({
             "schema": "alphabar.bench/1",
             "model": opened.id,
@@ -280,7 +281,8 @@ impl Args {
 fn table(opened: &model::Opened, plan: &Plan, rounds: u32, step_loop: StepLoop, rows: &[Row]) -> String {
     let steps = plan.steps().len();
     let mut text = format!("{} · {} · {steps} steps · median of {rounds} rounds\n", opened.id.path, plan.name());
-    let _ = writeln!(text, "{} · {step_loop} loop\n", opened.place);
+    let graphs = if opened.sampler.network().has_cuda_graphs() { ", CUDA graphs" } else { "" };
+    let _ = writeln!(text, "{} · {step_loop} loop{graphs}\n", opened.place);
     let _ = writeln!(
         text,
         "batch  image-steps/s   ms/step  outside the network  peak memory     GFLOP/s  of the ceiling"

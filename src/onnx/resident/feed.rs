@@ -7,6 +7,7 @@ use ort::value::Tensor;
 
 use super::place::Copies;
 use crate::noise;
+use crate::onnx::device::calling;
 
 /// Buffers that each drawing thread fills ahead.
 pub(super) const AHEAD: usize = 2;
@@ -18,6 +19,8 @@ pub(super) struct Tensors {
     pub(super) host: Vec<Tensor<f32>>,
     /// z as the even and the odd steps read it.
     pub(super) device: [Tensor<f32>; 2],
+    /// How they are copied, apart from everything else.
+    pub(super) copies: Copies,
 }
 
 /// A step that needs noise: which of the two tensors it reads, and the number of its draw.
@@ -28,7 +31,7 @@ pub(super) struct Feed<'scope> {
     ready: Receiver<ort::Result<Tensor<f32>>>,
     free: [SyncSender<Tensor<f32>>; 2],
     /// Ends with the other ends of `free`, which it takes tensors from until then.
-    delivery: ScopedJoinHandle<'scope, [Receiver<Tensor<f32>>; 2]>,
+    delivery: ScopedJoinHandle<'scope, ([Receiver<Tensor<f32>>; 2], Copies)>,
     host: Receiver<Tensor<f32>>,
 }
 
@@ -40,7 +43,6 @@ impl<'scope> Feed<'scope> {
         seeds: &'scope [u64],
         draws: &'scope [Draw],
         tensors: Tensors,
-        copies: Copies,
     ) -> Self {
         let threads = (tensors.host.len() / AHEAD).max(1);
         let (finished, host) = sync_channel(tensors.host.len());
@@ -71,13 +73,13 @@ impl<'scope> Feed<'scope> {
         }
         let (put, ready) = sync_channel(1);
         let ((free_even, even), (free_odd, odd)) = (sync_channel(1), sync_channel(1));
-        let [first, second] = tensors.device;
+        let ([first, second], copies) = (tensors.device, tensors.copies);
         let (_, _) = (free_even.send(first), free_odd.send(second));
         let delivery = scope.spawn(move || {
             let free = [even, odd];
             // An error here is the other side's end of interest.
             let _ = deliver(draws, &sources, &free, &put, &copies);
-            free
+            (free, copies)
         });
         Self { ready, free: [free_even, free_odd], delivery, host }
     }
@@ -97,10 +99,10 @@ impl<'scope> Feed<'scope> {
     pub(super) fn finish(self) -> Option<Tensors> {
         let Self { ready, free, delivery, host } = self;
         drop(ready);
-        let [even, odd] = delivery.join().ok()?;
+        let ([even, odd], copies) = delivery.join().ok()?;
         drop(free);
         let device = [even.recv().ok()?, odd.recv().ok()?];
-        Some(Tensors { host: host.iter().collect(), device })
+        Some(Tensors { host: host.iter().collect(), device, copies })
     }
 }
 
@@ -119,7 +121,10 @@ fn deliver(
         let (next, back) = &sources[n % sources.len()];
         let filled = next.recv()?;
         let mut z = free[side].recv()?;
-        let copied = copies.copy(&filled, &mut z);
+        let copied = {
+            let _calling = calling();
+            copies.copy(&filled, &mut z)
+        };
         let failed = copied.is_err();
         // A thread that has drawn its last no longer waits for buffers.
         let _ = back.send(filled);

@@ -17,7 +17,7 @@ mod turns;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ort::session::Session;
@@ -35,8 +35,8 @@ pub(super) use turns::Resident;
 /// Graphs with steps around them that a network keeps open.
 const KEPT: usize = 4;
 
-/// CUDA graphs that one of them may have captured; ONNX Runtime lets go of none before the session ends.
-const CAPTURES: u32 = 64;
+/// CUDA graphs that one of them may have captured; ONNX Runtime lets go of them when the thread or the session ends.
+const CAPTURES: u32 = 512;
 
 /// What a network keeps for its resident loops: sessions by structure, and the last loop that was used.
 #[derive(Debug, Default)]
@@ -54,6 +54,9 @@ struct Core {
     /// Numbers of CUDA graphs handed out so far, and how many graphs were captured.
     numbers: AtomicU32,
     captured: AtomicU32,
+    /// The largest batch that is known to fit, 0 before any is, and whether a larger one would not.
+    fits: AtomicUsize,
+    full: AtomicBool,
 }
 
 impl fmt::Debug for Core {
@@ -88,6 +91,27 @@ pub(super) fn open(
     Core::of(network, &structure(network, plan, guidance)?)?;
     let cache = network.resident().lock().unwrap_or_else(PoisonError::into_inner);
     Ok(cache.no_graphs.as_deref().map(without_graphs))
+}
+
+/// The largest batch up to a limit that fits, searched for when it is not known from an earlier job.
+pub(super) fn batch_that_fits(
+    network: &Network,
+    plan: &Plan,
+    guidance: Option<Guidance>,
+    limit: usize,
+    search: impl FnOnce() -> Result<Option<usize>, SampleError>,
+) -> Result<Option<usize>, SampleError> {
+    let core = Core::of(network, &structure(network, plan, guidance)?)?;
+    let known = core.fits.load(Ordering::Relaxed);
+    if known >= limit || core.full.load(Ordering::Relaxed) {
+        return Ok(Some(known.min(limit)));
+    }
+    let found = search()?;
+    if let Some(fits) = found {
+        core.fits.fetch_max(fits, Ordering::Relaxed);
+        core.full.store(fits < limit, Ordering::Relaxed);
+    }
+    Ok(found)
 }
 
 fn without_graphs(reason: &str) -> String {
@@ -153,8 +177,14 @@ impl Core {
             }
             opened => opened?,
         };
-        let (numbers, captured) = (AtomicU32::new(0), AtomicU32::new(0));
-        let core = Arc::new(Self { session: Mutex::new(session), cuda_graph, numbers, captured });
+        let core = Arc::new(Self {
+            session: Mutex::new(session),
+            cuda_graph,
+            numbers: AtomicU32::new(0),
+            captured: AtomicU32::new(0),
+            fits: AtomicUsize::new(0),
+            full: AtomicBool::new(false),
+        });
         if cache.cores.len() == KEPT {
             cache.cores.remove(0);
         }
@@ -164,6 +194,11 @@ impl Core {
 }
 
 impl Cache {
+    /// Whether any session has captured CUDA graphs.
+    pub(super) fn has_graphs(&self) -> bool {
+        self.cores.iter().any(|(_, core)| core.cuda_graph && core.captured.load(Ordering::Relaxed) > 0)
+    }
+
     /// Ends the profiles of all sessions; their files.
     pub(super) fn end_profiles(&self) -> ort::Result<Vec<String>> {
         self.cores.iter().map(|(_, core)| core.session().end_profiling()).collect()

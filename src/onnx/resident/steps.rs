@@ -10,7 +10,7 @@ use ort::session::RunOptions;
 use ort::value::{DynTensor, Tensor};
 
 use super::feed::Feed;
-use super::place::{Copies, Place};
+use super::place::Place;
 use super::turns::{Ran, Resident, State, Turn};
 use crate::onnx::binding;
 use crate::onnx::device::{calling, capturing};
@@ -96,9 +96,8 @@ impl Resident {
             None => self.settled(|own| own.steps(None, stop, watch))?,
             Some(tensors) => {
                 let draws = self.draws.clone();
-                let copies = Copies::on(self.device).map_err(|error| self.failed(&error))?;
                 let (network, tensors) = thread::scope(|scope| -> Result<_, SampleError> {
-                    let feed = Feed::start(scope, seeds, &draws, tensors, copies);
+                    let feed = Feed::start(scope, seeds, &draws, tensors);
                     Ok((self.settled(|own| own.steps(Some(&feed), stop, watch))?, feed.finish()))
                 })?;
                 self.noise = tensors;

@@ -12,7 +12,7 @@ use ort::value::{DynTensor, Tensor, TensorElementType};
 use super::Core;
 use super::feed::{AHEAD, Draw, Tensors};
 use super::graph::name;
-use super::place::Place;
+use super::place::{Copies, Place};
 use super::structure::Structure;
 use crate::onnx::binding::fill;
 use crate::onnx::contract::{Contract, Element, TimestepShape};
@@ -32,7 +32,6 @@ pub(in crate::onnx) struct Resident {
     pub(super) plan: Plan,
     pub(super) guidance: Option<Guidance>,
     pub(super) batch: usize,
-    pub(super) device: Device,
     pub(super) place: Place,
     pub(super) states: [State; 2],
     pub(super) turns: [Turn; 2],
@@ -157,7 +156,8 @@ impl Resident {
         let noise = if structure.noisy {
             let buffers = AHEAD * drawing_threads(network.device());
             let host = (0..buffers).map(|_| place.on_host(shape)).collect::<ort::Result<_>>()?;
-            Some(Tensors { host, device: [place.floats(shape)?, place.floats(shape)?] })
+            let device = [place.floats(shape)?, place.floats(shape)?];
+            Some(Tensors { host, device, copies: Copies::on(network.device())? })
         } else {
             None
         };
@@ -211,7 +211,6 @@ impl Resident {
             plan: plan.clone(),
             guidance,
             batch,
-            device: network.device(),
             place,
             states,
             turns,

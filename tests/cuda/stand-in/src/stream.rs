@@ -87,6 +87,7 @@ pub fn handle() -> usize {
 
 pub fn create(apart: bool) -> usize {
     let name = handle();
+    count("streams made", 0);
     lock(&BOOKS).streams.insert(name, Stream { apart, ..Stream::default() });
     name
 }
