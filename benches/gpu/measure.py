@@ -270,7 +270,8 @@ def variants(precision, fuses):
     for pairs in ((nhwc,), (bias,), (nhwc, bias)):
         yield "+".join(pairs), pairs, False, 0
     if fuses:
-        for pairs in ((), (nhwc,), (nhwc, bias)):
+        # Such a network is run with channels last unless it is said otherwise.
+        for pairs in ((), (bias,), ("prefer_nhwc=0",)):
             yield "+".join(("fused", *pairs)), pairs, True, 0
     yield "loop=host", HOST_LOOP, False, 0
     # What the others may differ by without differing.
@@ -291,7 +292,8 @@ def choice(s, precision, name, given, fused, beyond):
         said = s.alphabar("bench", s.model("cifar10", precision, fused), "--quick", "--batch", ",".join(map(str, s.headline)),
                           "--rounds", rounds, "--sampler", "ddim", "--steps", steps, "--json", extra=pairs)  # fmt: skip
         speeds = {str(row["batch"]): row["image_steps_per_second"] for row in said["rows"]}
-        return dict(speeds=speeds, rows=said["rows"], loop=said["runtime"]["loop"])
+        how = {key: said["runtime"][key] for key in ("loop", "cuda_graphs")}
+        return dict(speeds=speeds, rows=said["rows"], **how)
 
     return Task(f"options/cifar10/{precision}/{name}", "options", measure, seconds, facts, alone=True)
 
@@ -345,7 +347,8 @@ def speed(s, network, precision, batch, contender, turn):
         said = s.alphabar("bench", model, "--quick", "--batch", batch, "--rounds", passes, "--sampler", "ddim", "--steps",
                           steps, "--json", *(() if s.dry else tf32(precision)))  # fmt: skip
         row = said["rows"][0]
-        return dict(steps=steps, loop=said["runtime"]["loop"], **{key: row[key] for key in row if key != "batch"})
+        how = {key: said["runtime"][key] for key in ("loop", "cuda_graphs")}
+        return dict(steps=steps, **how, **{key: row[key] for key in row if key != "batch"})
     request = dict(network=network, precision=precision, batch=batch, passes=passes, plan=s.plan(network, steps))
     if contender == "compiled":
         key = (network, precision, batch)
