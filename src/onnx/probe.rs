@@ -22,7 +22,12 @@ pub fn value_ports(runtime: &'static Runtime, model: &[u8]) -> Result<Vec<Port>>
     Ok(session.outputs().iter().map(port).collect())
 }
 
-/// The graph after the runtime has computed what depends on no input and removed what is of no use.
+/// What the runtime does beside computing constants, and that would take values their names.
+const RENAMING: &str = "CastElimination;CommonSubexpressionElimination;ConstantSharing;ConvAddFusion;ConvBNFusion;\
+    ConvMulFusion;EliminateIdentity;EliminateSlice;MatMulAddFusion;NoopElimination;PadFusion;ReshapeFusion;\
+    TransposeOptimizer;UnsqueezeElimination";
+
+/// The graph after the runtime has computed what depends on no input; values keep their names.
 ///
 /// # Errors
 /// [`Error::BadGraph`] if the runtime refuses the graph or cannot write into the folder for temporary files.
@@ -30,6 +35,7 @@ pub fn fold_constants(runtime: &'static Runtime, model: &[u8]) -> Result<Vec<u8>
     let file = std::env::temp_dir().join(format!("alphabar-folded-{}-{:p}.onnx", std::process::id(), model));
     let fold = || -> ort::Result<()> {
         let builder = builder(runtime, GraphOptimizationLevel::Level1)?;
+        let builder = builder.with_config_entry("optimization.disable_specified_optimizers", RENAMING)?;
         builder.with_optimized_model_path(&file)?.commit_from_memory(model).map(drop)
     };
     let folded = fold().map_err(|error| refused(&error)).and_then(|()| {

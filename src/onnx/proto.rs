@@ -386,6 +386,13 @@ impl Tensor {
         })
     }
 
+    /// Whether it is a single 1, of i64 or f32.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        self.to_i64().is_some_and(|values| values == [1])
+            || (self.is_f32() && matches!(self.to_f32()[..], [value] if (value - 1.0).abs() <= 0.0))
+    }
+
     /// True for f32.
     #[must_use]
     pub fn is_f32(&self) -> bool {

@@ -101,9 +101,12 @@ pub fn settle(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
     }
     let with_batch = |batch| {
         let folded = folded(runtime, model, batch)?;
-        Ok((infer(runtime, &folded)?, named(folded)))
+        let mut shapes: Shapes =
+            infer(runtime, &folded)?.iter().filter_map(|(name, port)| shape_of(name, port)).collect();
+        shapes.extend(folded.graph.iter().flat_map(|graph| &graph.input).filter_map(shape_of_input));
+        Ok((shapes, named(folded)))
     };
-    let [(ports, constants), (other_ports, other_constants)] = [with_batch(BATCHES[0])?, with_batch(BATCHES[1])?];
+    let [(shapes, constants), (other_shapes, other_constants)] = [with_batch(BATCHES[0])?, with_batch(BATCHES[1])?];
     let graph = model.graph.get_or_insert_default();
     let before = graph.node.len();
     let stored: HashSet<&str> = graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
@@ -122,23 +125,63 @@ pub fn settle(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
     let open: Vec<usize> = (0..graph.node.len())
         .filter(|&at| graph.node[at].op() == "Reshape" && graph.node[at].input.get(1).is_some_and(|to| !is_known(to)))
         .collect();
-    for node in open {
-        let node = &mut graph.node[node];
-        let dims = |ports: &HashMap<String, Port>| -> Option<Vec<i64>> {
-            let size = |dim: &Dim| i64::try_from(dim.fixed()?).ok();
-            ports.get(&node.output[0])?.dims.iter().map(size).collect()
-        };
-        if let Some(target) =
-            for_any_batch(&dims(&ports).unwrap_or_default(), &dims(&other_ports).unwrap_or_default())
-        {
+    for at in open {
+        let node = &mut graph.node[at];
+        let both = [&shapes, &other_shapes].map(|shapes| shapes.get(&node.output[0]).map_or(&[][..], Vec::as_slice));
+        if let Some(target) = for_any_batch(both[0], both[1]) {
             let name = format!("{}/shape", node.output[0]);
             settled.push(Tensor::i64(&name, &target));
             node.input[1] = name;
         }
     }
+    let idle: Vec<(usize, String)> = (0..graph.node.len())
+        .filter_map(|at| {
+            let kept = kept_as_it_is(graph, at)?;
+            let same = |shapes: &Shapes| {
+                let (before, after) = (shapes.get(&kept), shapes.get(&graph.node[at].output[0]));
+                before.is_some() && before == after
+            };
+            (same(&shapes) && same(&other_shapes)).then_some((at, kept))
+        })
+        .collect();
+    for (at, kept) in idle {
+        graph.node[at] = Node::new("Identity", &[&kept], &[&graph.node[at].output[0]]);
+    }
     graph.initializer.extend(settled);
     without_the_unused(graph);
     Ok(before - graph.node.len())
+}
+
+/// Shapes that are known, by name.
+type Shapes = HashMap<String, Vec<i64>>;
+
+fn shape_of(name: &str, port: &Port) -> Option<(String, Vec<i64>)> {
+    let size = |dim: &Dim| i64::try_from(dim.fixed()?).ok();
+    Some((name.to_owned(), port.dims.iter().map(size).collect::<Option<_>>()?))
+}
+
+fn shape_of_input(input: &ValueInfo) -> Option<(String, Vec<i64>)> {
+    let shape = input.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?;
+    Some((input.name.clone()?, shape.dim.iter().map(|dim| dim.dim_value).collect::<Option<_>>()?))
+}
+
+/// The input that a node gives as it is, if its result has the same shape: it is expanded, or multiplied with ones, as
+/// timesteps are to have one for every sample.
+fn kept_as_it_is(graph: &Graph, at: usize) -> Option<String> {
+    let node = &graph.node[at];
+    let is_one = |value: &&String| {
+        let made = graph.node.iter().find(|node| node.output.contains(*value));
+        made.is_some_and(|made| {
+            let value = made.attribute("value").and_then(|attribute| attribute.t.as_ref());
+            made.op() == "ConstantOfShape" && value.is_some_and(Tensor::is_one)
+        })
+    };
+    match (node.op(), node.input.as_slice()) {
+        ("Expand", [kept, _]) => Some(kept.clone()),
+        ("Mul", [a, b]) if is_one(&b) => Some(a.clone()),
+        ("Mul", [a, b]) if is_one(&a) => Some(b.clone()),
+        _ => None,
+    }
 }
 
 /// A graph's constants by name.

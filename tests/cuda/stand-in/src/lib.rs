@@ -12,6 +12,7 @@
 //! | `STAND_IN_REPORT` | file for the counts, one JSON object, written when the process ends |
 //! | `STAND_IN_DEVICES` | number of GPUs, 1 if absent |
 //! | `STAND_IN_MEMORY` | bytes of each, 80 GB if absent |
+#![cfg(target_os = "linux")]
 #![allow(non_snake_case)]
 
 mod backend;
