@@ -306,6 +306,13 @@ pub(super) fn twice(rows: &ArrayViewD<'_, f32>) -> ArrayD<f32> {
     ndarray::concatenate(Axis(0), &[rows.view(), rows.view()]).expect("two copies of one array have one shape")
 }
 
+/// The error for a further input that the graph does not have.
+pub(super) fn unknown_input(contract: &Contract, name: &str) -> Error {
+    let names: Vec<&str> = contract.extra.iter().map(|port| port.name.as_str()).collect();
+    let present = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Error::InputUnknown { name: name.to_owned(), present }
+}
+
 /// A further input as a host tensor: its place among the contract's, and its values.
 ///
 /// # Errors
@@ -318,11 +325,7 @@ pub(super) fn extra_tensor(
     batch: usize,
 ) -> Result<(usize, DynTensor)> {
     let extra = &contract.extra;
-    let Some(at) = extra.iter().position(|p| p.name == name) else {
-        let names: Vec<&str> = extra.iter().map(|p| p.name.as_str()).collect();
-        let present = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        return Err(Error::InputUnknown { name: name.to_owned(), present });
-    };
+    let at = extra.iter().position(|p| p.name == name).ok_or_else(|| unknown_input(contract, name))?;
     let port = &extra[at];
     let shape = extra_shape(port, values.shape(), batch)?;
     check_values(port, &values)?;

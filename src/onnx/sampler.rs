@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use ndarray::{ArrayView4, ArrayViewD};
 
 use super::batches::Batches;
+use super::binding::unknown_input;
 use super::executor::Guidance;
 use super::resident::{self, Resident};
 use super::{Contract, ModelSource, Network, RuntimeOptions, SessionOptions, memory, native, runtime};
@@ -224,6 +225,10 @@ impl Sampler {
             if count > 0 {
                 return Err(crate::Error::NonFinite { name: "x_T", step: None, count, of: initial.len() }.into());
             }
+        }
+        let is_extra = |name: &str| contract.extra.iter().any(|port| port.name == name);
+        if let Some((name, _)) = job.inputs.iter().find(|(name, _)| !is_extra(name)) {
+            return Err(unknown_input(contract, name).into());
         }
         if let Some(port) = contract.extra.iter().find(|port| job.inputs.iter().all(|(name, _)| *name != port.name)) {
             return Err(super::Error::InputMissing { name: port.name.clone() }.into());
