@@ -28,7 +28,7 @@ pub struct Args {
     /// Convert to bfloat16
     #[arg(long, group = "precision")]
     bf16: bool,
-    /// Make group normalisations, with the SiLU after them, single CUDA kernels; the model then runs on CUDA alone
+    /// Make group normalisations, with the SiLU after them, one node each; the model then runs on CUDA alone
     #[arg(long)]
     fuse: bool,
     /// The folder to write; it must not exist
