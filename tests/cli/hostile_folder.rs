@@ -70,9 +70,12 @@ impl Trap {
         let cache = library.parent().unwrap().parent().unwrap().to_path_buf();
         let trap = Self { place: Place::new(), marks: Place::new(), cache };
         let decoy = trap.compile();
-        let environment = "environment/lib/python3.11/site-packages";
-        for folder in ["", "bin", "lib/python3.11", "lib/python3.11/site-packages", environment] {
-            trap.modules(folder);
+        let site = "lib/python3.11/site-packages";
+        let (environment, home) = (format!("environment/{site}"), format!(".local/{site}"));
+        for folder in ["", "bin", "lib/python3.11", site, &environment, &home] {
+            if folder != "bin" {
+                trap.modules(folder);
+            }
             trap.programs(folder);
             trap.libraries(folder, &decoy);
             trap.libraries(&format!("{folder}/onnxruntime/capi"), &decoy);
@@ -113,6 +116,10 @@ impl Trap {
     fn programs(&self, folder: &str) {
         for name in PROGRAMS {
             let file = self.folder(folder).join(name);
+            if file.is_dir() {
+                // The module `pip`.
+                continue;
+            }
             let text = format!("#!/bin/sh\n: > '{}'\nexit 1\n", self.mark(&format!("program {name}")));
             std::fs::write(&file, text).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -121,7 +128,7 @@ impl Trap {
 
     fn libraries(&self, folder: &str, decoy: &Path) {
         for name in LIBRARIES {
-            std::fs::copy(decoy, self.folder(folder).join(name)).unwrap();
+            std::fs::hard_link(decoy, self.folder(folder).join(name)).unwrap();
         }
     }
 
@@ -188,7 +195,8 @@ fn pythons() -> Vec<String> {
 
 const PATHS: [&str; 5] = [".:/usr/bin:/bin", ":/usr/bin:/bin", "/usr/bin:/bin:", "bin:/usr/bin:/bin", "."];
 const PYTHON_PATHS: [&str; 5] = [".", "", ":/nonexistent", "/nonexistent:", "lib/python3.11"];
-const LIBRARY_PATHS: [&str; 6] = [".", ":/nonexistent", "/nonexistent:", "/nonexistent::/none", "/nonexistent;.", "bin"];
+const LIBRARY_PATHS: [&str; 6] =
+    [".", ":/nonexistent", "/nonexistent:", "/nonexistent::/none", "/nonexistent;.", "bin"];
 
 #[test]
 fn decoys_run_where_they_are_looked_for() {
@@ -204,7 +212,9 @@ fn decoys_run_where_they_are_looked_for() {
     assert_eq!(trap.sprung(), ["module json"]);
     let _ = here(&python).args(["-c", ""]).env("PYTHONPATH", ".").status().unwrap();
     assert!(!trap.sprung().is_empty());
-    assert!(here("/bin/true").env("LD_PRELOAD", "libcudart.so").env("LD_LIBRARY_PATH", ":").status().unwrap().success());
+    assert!(
+        here("/bin/true").env("LD_PRELOAD", "libcudart.so").env("LD_LIBRARY_PATH", ":").status().unwrap().success()
+    );
     assert_eq!(trap.sprung(), ["library"]);
     let _ = here("/bin/sh").args(["-c", "python3"]).env("PATH", ":/bin").status().unwrap();
     assert_eq!(trap.sprung(), ["program python3"]);
