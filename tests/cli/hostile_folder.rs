@@ -240,7 +240,7 @@ fn no_search_path_leads_into_the_current_folder() {
     for name in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
         for value in [".", "environment"] {
             let said = trap.done("runtime", &[(name, value)]).stdout;
-            assert!(said.contains(&format!("{name}={value}: passed over")), "{said}");
+            assert!(said.contains(&format!("{name}={value}: it depends on")), "{said}");
         }
     }
     for (name, value) in [
