@@ -78,8 +78,8 @@ impl Trap {
             }
             trap.programs(folder);
             trap.libraries(folder, &decoy);
-            trap.libraries(&format!("{folder}/onnxruntime/capi"), &decoy);
-            trap.libraries(&format!("{folder}/nvidia/cuda_runtime/lib"), &decoy);
+            trap.libraries(&format!("./{folder}/onnxruntime/capi"), &decoy);
+            trap.libraries(&format!("./{folder}/nvidia/cuda_runtime/lib"), &decoy);
         }
         trap.programs("environment/bin");
         trap.libraries("onnxruntime-9.9.9-cpu-linux-x86_64", &decoy);
