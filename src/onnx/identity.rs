@@ -13,10 +13,7 @@ use super::error::{Error, Result};
 use super::install::{hash_into, hex};
 use super::outside::{Home, Outside, regular, unreadable};
 use super::pipeline::{ModelSource, Weights};
-use super::proto::visit_tensors;
-
-/// Protobuf's own limit for one message.
-const LARGEST_GRAPH: u64 = i32::MAX as u64;
+use super::proto::{LARGEST_MESSAGE, visit_tensors};
 
 /// A model whose bytes have been hashed, to be loaded with [`super::Network::open_identified`].
 #[derive(Clone, Debug)]
@@ -169,9 +166,9 @@ impl Examined {
     /// Reads the graph's file.
     fn graph(&mut self, source: &ModelSource, path: &Path) -> Result<Bytes> {
         let metadata = regular(path)?;
-        if metadata.len() > LARGEST_GRAPH {
+        if metadata.len() > LARGEST_MESSAGE as u64 {
             let reason = format!(
-                "{} has {} bytes, more than the {LARGEST_GRAPH} of a graph; larger weights belong beside it",
+                "{} has {} bytes, more than the {LARGEST_MESSAGE} of a graph; larger weights belong beside it",
                 path.display(),
                 metadata.len()
             );
@@ -219,5 +216,123 @@ fn weights(source: &ModelSource, graph: Bytes) -> Result<impl Iterator<Item = Ou
     match bad {
         None => Ok(files.into_values()),
         Some(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::onnx::Text;
+
+    const GRAPH: &[u8] = include_bytes!("../../fixtures/graphs/outside.onnx");
+    const WEIGHTS: &[u8] = include_bytes!("../../fixtures/graphs/outside.onnx_data");
+
+    fn digest(bytes: &[u8]) -> String {
+        hex(&Sha256::digest(bytes))
+    }
+
+    fn hash(source: &ModelSource) -> String {
+        source.identify().unwrap().sha256().to_owned()
+    }
+
+    #[test]
+    fn a_graph_alone_has_the_hash_of_its_file() {
+        let graph: &[u8] = include_bytes!("../../fixtures/graphs/plain.onnx");
+        assert_eq!(hash(&ModelSource::from_bytes("plain", graph.into())), digest(graph));
+    }
+
+    #[test]
+    fn every_part_counts_and_no_place_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        for folder in ["pipe", "pipe/unet", "pipe/scheduler"] {
+            fs::create_dir(file(folder)).unwrap();
+        }
+        let parts = [
+            ("pipe/unet/model.onnx", GRAPH),
+            ("pipe/unet/outside.onnx_data", WEIGHTS),
+            ("pipe/unet/config.json", b"{}"),
+            ("pipe/scheduler/scheduler_config.json", b"{ }"),
+        ];
+        for (name, bytes) in parts {
+            fs::write(file(name), bytes).unwrap();
+        }
+        let now = |path: &str| hash(&ModelSource::resolve(&file(path)).unwrap());
+        let first = now("pipe");
+        let lines = [
+            (b"{}".as_slice(), "config"),
+            (GRAPH, "graph"),
+            (b"{ }", "scheduler"),
+            (WEIGHTS, "weights/outside.onnx_data"),
+        ];
+        let list: String = lines.iter().map(|(bytes, name)| format!("{}  {name}\n", digest(bytes))).collect();
+        assert_eq!(first, digest(list.as_bytes()));
+        assert_eq!(now("pipe/unet/model.onnx"), first, "the graph is named, not the folder");
+        fs::rename(file("pipe"), file("elsewhere")).unwrap();
+        assert_eq!(now("elsewhere"), first);
+        fs::rename(file("elsewhere"), file("pipe")).unwrap();
+        for (name, bytes) in parts {
+            let mut other = bytes.to_vec();
+            match name {
+                // The version of the operators' graph and the last weight; a space for JSON.
+                "pipe/unet/model.onnx" => other[1] += 1,
+                "pipe/unet/outside.onnx_data" => *other.last_mut().unwrap() ^= 1,
+                _ => other.push(b' '),
+            }
+            fs::write(file(name), other).unwrap();
+            assert_ne!(now("pipe"), first, "{name}");
+            fs::write(file(name), bytes).unwrap();
+            assert_eq!(now("pipe"), first, "{name}");
+        }
+        fs::write(file("pipe/unet/beside.bin"), "no weights of this graph").unwrap();
+        assert_eq!(now("pipe"), first);
+    }
+
+    #[test]
+    fn what_changed_since_it_was_hashed_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (graph, weights) = (dir.path().join("m.onnx"), dir.path().join("outside.onnx_data"));
+        let other = dir.path().join("other");
+        let write = || {
+            fs::write(&graph, GRAPH).unwrap();
+            fs::write(&weights, WEIGHTS).unwrap();
+            fs::write(&other, WEIGHTS).unwrap();
+            let model = ModelSource::resolve(&graph).unwrap().identify().unwrap();
+            model.check().unwrap();
+            model
+        };
+        let changed = |model: &Identified, file: &Path| {
+            let error = model.check().unwrap_err();
+            assert_eq!(error, Error::ModelChanged { path: file.to_path_buf() });
+            assert_eq!(error.exit_code(), 1);
+        };
+        let model = write();
+        fs::rename(&other, &weights).unwrap();
+        changed(&model, &weights);
+        let model = write();
+        fs::write(&weights, [WEIGHTS, b"longer"].concat()).unwrap();
+        changed(&model, &weights);
+        let model = write();
+        fs::remove_file(&weights).unwrap();
+        changed(&model, &weights);
+        let model = write();
+        // Another time, all else the same.
+        let file = fs::File::options().write(true).open(&graph).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        changed(&model, &graph);
+    }
+
+    #[test]
+    fn what_cannot_be_identified_is_refused() {
+        let in_memory = ModelSource::from_bytes("m", GRAPH.into());
+        assert!(matches!(in_memory.identify(), Err(Error::Outside { .. })), "there is no folder to look in");
+        let none = ModelSource::from_bytes("m", b"no graph"[..].into());
+        assert!(matches!(none.identify(), Err(Error::BadGraph { .. })));
+        let plain: &[u8] = include_bytes!("../../fixtures/graphs/plain.onnx");
+        let mut with = ModelSource::from_bytes("m", plain.into());
+        with.scheduler = Some(Text { path: "s.json".into(), text: "{}".into() });
+        let list = format!("{}  graph\n{}  scheduler\n", digest(plain), digest(b"{}"));
+        assert_eq!(hash(&with), digest(list.as_bytes()));
     }
 }

@@ -328,6 +328,39 @@ mod tests {
     }
 
     #[test]
+    fn pointers_and_pipes_are_named_wherever_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir_all(at("unet")).unwrap();
+        fs::create_dir_all(at("scheduler")).unwrap();
+        let files =
+            ["unet/model.onnx", "unet/config.json", "scheduler/scheduler_config.json", "model_index.json"].map(at);
+        let write = |file: &PathBuf| {
+            let content = if file.ends_with("model.onnx") { "\x08\x08" } else { "{}" };
+            fs::write(file, content).unwrap();
+        };
+        files.iter().for_each(write);
+        ModelSource::resolve(dir.path()).unwrap();
+        for file in &files {
+            fs::write(file, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n").unwrap();
+            let error = ModelSource::resolve(dir.path()).unwrap_err();
+            assert_eq!(error, Error::LfsPointer { path: file.clone() });
+            assert!(error.to_string().contains("git lfs pull") && error.exit_code() == 1, "{error}");
+            write(file);
+        }
+        #[cfg(unix)]
+        for file in &files {
+            fs::remove_file(file).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success());
+            let model = if file.ends_with("model.onnx") { file } else { dir.path() };
+            let error = ModelSource::resolve(model).unwrap_err();
+            assert!(matches!(&error, Error::NotRegular { path, .. } if path == file), "{error}");
+            fs::remove_file(file).unwrap();
+            write(file);
+        }
+    }
+
+    #[test]
     fn files_that_are_no_graph_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.onnx");

@@ -28,6 +28,9 @@ pub const RUNTIME_DOMAIN: &str = "com.microsoft";
 /// Its group normalisation.
 pub const GROUP_NORM: &str = "GroupNorm";
 
+/// Protobuf's own limit for one message, in bytes.
+pub const LARGEST_MESSAGE: usize = i32::MAX as usize;
+
 /// `TensorProto.DataLocation.EXTERNAL`.
 pub const EXTERNAL: i32 = 1;
 
@@ -328,7 +331,8 @@ impl Graph {
 impl Attribute {
     fn visit_tensors(&self, visit: &mut impl FnMut(&Tensor), unopened: &mut Vec<Unopened>) {
         self.t.iter().chain(&self.tensors).for_each(visit);
-        unopened.extend(joined(&self.g).into_iter().chain(self.graphs.iter().cloned()).map(Unopened::Graph));
+        // Pieces of a graph may be looked into one by one: what they hold is lists.
+        unopened.extend(self.g.iter().chain(&self.graphs).cloned().map(Unopened::Graph));
         let sparse = joined(&self.sparse_tensor).into_iter().chain(self.sparse_tensors.iter().cloned());
         unopened.extend(sparse.map(Unopened::SparseTensor));
     }
@@ -534,5 +538,108 @@ impl ValueInfo {
     #[must_use]
     pub fn elem_type(&self) -> Option<i32> {
         self.r#type.as_ref()?.tensor_type.as_ref()?.elem_type
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn tensor(name: &str) -> Tensor {
+        Tensor::f32(name, &[1], &[0.0])
+    }
+
+    fn seen(model: &Model) -> Vec<String> {
+        let mut names = Vec::new();
+        visit_tensors(model.to_bytes().into(), |tensor| names.push(tensor.name().to_owned())).unwrap();
+        names.sort();
+        names
+    }
+
+    fn within(attribute: Attribute) -> Graph {
+        Graph { node: vec![Node { attribute: vec![attribute], ..Node::default() }], ..Graph::default() }
+    }
+
+    #[test]
+    fn every_tensor_is_visited_wherever_it_lies() {
+        let leaf = |name: &str| Graph { initializer: vec![tensor(name)], ..Graph::default() };
+        let bytes = |graph: &Graph| Bytes::from(graph.encode_to_vec());
+        let sparse = |values: &str, indices: &str| {
+            let stored = SparseTensor { values: Some(tensor(values)), indices: Some(tensor(indices)) };
+            Bytes::from(stored.encode_to_vec())
+        };
+        let nested = within(Attribute { g: vec![bytes(&leaf("nested"))], ..Attribute::default() });
+        let attribute = Attribute {
+            t: Some(tensor("value")),
+            tensors: vec![tensor("list 0"), tensor("list 1")],
+            g: vec![bytes(&leaf("first piece")), bytes(&leaf("second piece"))],
+            graphs: vec![bytes(&leaf("branch")), bytes(&nested)],
+            sparse_tensor: vec![sparse("sparse value", "its indices")],
+            sparse_tensors: vec![sparse("sparse list", "its places")],
+            ..Attribute::default()
+        };
+        let mut graph = within(attribute.clone());
+        graph.initializer.push(tensor("initializer"));
+        graph.sparse_initializer.push(sparse("sparse initializer", "its entries"));
+        let of_function = Attribute { t: Some(tensor("function")), ..Attribute::default() };
+        let default = Attribute { t: Some(tensor("default")), ..Attribute::default() };
+        let function = Function { node: within(of_function).node, attribute_proto: vec![default] };
+        let functions = vec![function.encode_to_vec().into()];
+        let model = Model { graph: Some(graph), functions, ..Model::default() };
+        let names = [
+            "branch",
+            "default",
+            "first piece",
+            "function",
+            "initializer",
+            "its entries",
+            "its indices",
+            "its places",
+            "list 0",
+            "list 1",
+            "nested",
+            "second piece",
+            "sparse initializer",
+            "sparse list",
+            "sparse value",
+            "value",
+        ];
+        assert_eq!(seen(&model), names);
+        assert!(visit_tensors(Bytes::from_static(b"no"), |_| ()).is_err());
+    }
+
+    #[test]
+    fn a_sparse_tensor_in_pieces_is_one() {
+        let piece = |values: Tensor| SparseTensor { values: Some(values), indices: None }.encode_to_vec().into();
+        let place = Tensor { data_location: Some(EXTERNAL), ..Tensor::default() };
+        let sparse_tensor = vec![piece(tensor("w")), piece(place)];
+        let graph = Some(within(Attribute { sparse_tensor, ..Attribute::default() }));
+        let mut places = Vec::new();
+        let model = Model { graph, ..Model::default() };
+        visit_tensors(model.to_bytes().into(), |t| places.push((t.name().to_owned(), t.data_location))).unwrap();
+        assert_eq!(places, [("w".to_owned(), Some(EXTERNAL))]);
+    }
+
+    #[test]
+    fn graphs_may_be_nested_deeper_than_a_stack() {
+        let mut inner = Graph { initializer: vec![tensor("deep")], ..Graph::default() };
+        for _ in 0..3000 {
+            inner = within(Attribute { g: vec![inner.encode_to_vec().into()], ..Attribute::default() });
+        }
+        assert_eq!(seen(&Model { graph: Some(inner), ..Model::default() }), ["deep"]);
+    }
+
+    #[test]
+    fn sizes_follow_from_shape_and_type() {
+        let size = |kind: i32, dims: &[i64]| {
+            Tensor { data_type: Some(kind), dims: dims.to_vec(), ..Tensor::default() }.stored_bytes()
+        };
+        assert_eq!(size(data_type::FLOAT, &[2, 3]), Some(24));
+        assert_eq!(size(data_type::BFLOAT16, &[5]), Some(10));
+        assert_eq!(size(data_type::INT64, &[]), Some(8));
+        assert_eq!(size(data_type::FLOAT, &[-1]), None);
+        assert_eq!(size(data_type::DOUBLE, &[i64::MAX, 4]), None);
+        assert_eq!((size(8, &[1]), size(0, &[1]), size(99, &[1])), (None, None, None));
     }
 }

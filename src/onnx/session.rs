@@ -105,11 +105,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_identified(
-        runtime: &'static Runtime,
-        model: &Identified,
-        options: &SessionOptions,
-    ) -> Result<Self> {
+    pub fn open_identified(runtime: &'static Runtime, model: &Identified, options: &SessionOptions) -> Result<Self> {
         Self::open_files(runtime, model.source(), model.files(), options)
     }
 
