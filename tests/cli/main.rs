@@ -11,3 +11,4 @@ mod plans;
 mod program;
 mod repeatable;
 mod server;
+mod weights;
