@@ -13,7 +13,6 @@ use super::progress::Voice;
 use super::recipe_args::RecipeArgs;
 use super::runtime_args::RuntimeArgs;
 use super::{interrupt, model};
-use crate::onnx::outside::Outside;
 use crate::onnx::{Device, Identified, ModelSource, Weights};
 use crate::onnx_model::half::{Conversion, Misfit};
 use crate::onnx_model::{Fusion, Options, Precision, convert, fuse, infer, infer_for_any_batch, read, settle, write};
@@ -126,7 +125,7 @@ pub fn run(args: &Args) -> Outcome {
     let draft = tempfile::Builder::new().prefix(".alphabar-").tempdir_in(&home);
     let draft = draft.map_err(|error| Failure::io("write into", &home, &error))?;
     let folder = draft.path().join("model");
-    let written = lay_out(args.model.as_deref(), source, &folder)?;
+    let written = lay_out(args.model.as_deref(), &model, &folder)?;
     write(graph, &written)?;
     let deviation = match args.no_check {
         true => None,
@@ -279,12 +278,12 @@ fn free_place(out: &Path) -> Outcome<PathBuf> {
 }
 
 /// Makes the new pipeline folder with everything but the network's own files; says where the graph belongs.
-fn lay_out(given: Option<&Path>, source: &ModelSource, folder: &Path) -> Outcome<PathBuf> {
+fn lay_out(given: Option<&Path>, model: &Identified, folder: &Path) -> Outcome<PathBuf> {
+    let source = model.source();
     let make = |path: &Path| fs::create_dir_all(path).map_err(|error| Failure::io("create", path, &error));
     let pipeline = given.filter(|path| path.is_dir());
     if let (Some(pipeline), Weights::File(graph)) = (pipeline, &source.weights) {
-        let network = network_files(source, graph)?;
-        copy_others(pipeline, folder, &network)?;
+        copy_others(pipeline, folder, &model.paths().collect::<Vec<_>>())?;
         let place = graph.strip_prefix(pipeline).unwrap_or(Path::new("unet/model.onnx"));
         let place = folder.join(place);
         make(place.parent().unwrap_or(folder))?;
@@ -304,28 +303,15 @@ fn lay_out(given: Option<&Path>, source: &ModelSource, folder: &Path) -> Outcome
     Ok(folder.join("unet/model.onnx"))
 }
 
-/// The graph, and the files beside it in which its weights lie.
-fn network_files(source: &ModelSource, graph: &Path) -> Outcome<Vec<PathBuf>> {
-    let bytes = fs::read(graph).map_err(|error| Failure::io("read", graph, &error))?;
-    let model = crate::onnx_model::decode(&source.name, &bytes)?;
-    let mut files = vec![graph.to_path_buf()];
-    for tensor in model.graph.iter().flat_map(|graph| &graph.initializer) {
-        files.extend(Outside::of(tensor)?.map(|weight| graph.with_file_name(weight.location)));
-    }
-    files.sort();
-    files.dedup();
-    Ok(files)
-}
-
 /// Copies a folder without some of its files.
-fn copy_others(from: &Path, to: &Path, without: &[PathBuf]) -> Outcome {
+fn copy_others(from: &Path, to: &Path, without: &[&Path]) -> Outcome {
     fs::create_dir_all(to).map_err(|error| Failure::io("create", to, &error))?;
     for entry in fs::read_dir(from).map_err(|error| Failure::io("read", from, &error))? {
         let path = entry.map_err(|error| Failure::io("read", from, &error))?.path();
         let Some(name) = path.file_name() else { continue };
         if path.is_dir() {
             copy_others(&path, &to.join(name), without)?;
-        } else if !without.contains(&path) {
+        } else if !without.contains(&path.as_path()) {
             fs::copy(&path, to.join(name)).map_err(|error| Failure::io("copy", &path, &error))?;
         }
     }

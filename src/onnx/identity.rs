@@ -44,6 +44,12 @@ impl Identified {
         self.files.check()
     }
 
+    /// The files of the graph and its weights.
+    #[cfg(feature = "cli")]
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.0.iter().map(|(path, _)| path.as_path())
+    }
+
     pub(super) fn files(&self) -> Arc<Files> {
         Arc::clone(&self.files)
     }

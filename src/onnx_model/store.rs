@@ -31,7 +31,8 @@ pub fn encode(model: &Model) -> Vec<u8> {
     model.to_bytes()
 }
 
-/// A model with all its weights, those beside the graph too.
+/// A model with its weights, those beside the graph too; graphs within it, sparse weights and functions, none of which is
+/// converted, keep theirs where they are.
 ///
 /// # Errors
 /// [`Error::File`], [`Error::NotOnnx`], [`Error::Unknown`]; [`Error::Runtime`] for weights beside the graph.
@@ -43,7 +44,10 @@ pub fn read(source: &ModelSource) -> Result<Model> {
             let bytes = fs::read(path).map_err(|error| failed("read", path, error))?;
             let mut model = decode(&source.name, &bytes)?;
             let home = Home::of(path)?;
-            for tensor in &mut model.graph.get_or_insert_default().initializer {
+            let graph = model.graph.get_or_insert_default();
+            let constants = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
+            let constants = constants.flat_map(|attribute| attribute.t.iter_mut().chain(&mut attribute.tensors));
+            for tensor in graph.initializer.iter_mut().chain(constants) {
                 fetch(tensor, &home)?;
             }
             Ok(model)
