@@ -16,31 +16,43 @@
 //! out, so a sampler bug can only be in a plan.
 
 mod ancestral;
+#[cfg(feature = "serde")]
+mod config;
 mod ddim;
 mod dpm_solver;
+mod dpm_solver_plus_plus;
 mod grid;
 mod heun;
-#[cfg(feature = "serde")]
+mod method;
 mod recipe;
-#[cfg(feature = "serde")]
 mod scheduler;
 mod spacing;
 mod stage;
+mod words;
 
-pub use ancestral::{Ancestral, ReverseVariance};
-pub use ddim::{ClippedEpsilon, Ddim};
-pub use dpm_solver::{DpmSolver, Order};
+pub use ancestral::{Ancestral, DDPM, ReverseVariance};
+pub use ddim::{ClippedEpsilon, DDIM, Ddim};
+pub use dpm_solver::{DPM_SOLVER, DpmSolver, Order};
+pub use dpm_solver_plus_plus::{DPM_SOLVER_PLUS_PLUS_2M, DpmSolverPlusPlus2M};
 pub use grid::{Clock, Grid, Node};
-pub use heun::Heun;
-#[cfg(feature = "serde")]
-pub use recipe::{Recipe, SamplerKind, Visits};
-#[cfg(feature = "serde")]
-pub use scheduler::{BetaSchedule, Scheduler, VarianceType};
-pub use spacing::{Previous, Route, Spacing, Visit};
+pub use heun::{HEUN, Heun};
+pub use method::{Class, Guided, Key, Method, MethodOption, Setting, Settings, Values, Way};
+pub use recipe::{Recipe, Visits};
+pub use scheduler::{BetaSchedule, Scheduler};
+pub use spacing::{End, Previous, Route, Spacing, Visit};
+pub use words::{Choice, Word, Words};
 
 pub use crate::prediction::Prediction;
 
 use crate::error::{Error, Result};
+
+/// The samplers. Another one is a file of its own and a line here.
+///
+/// ```
+/// let names: Vec<&str> = alphabar::plan::METHODS.iter().map(|method| method.name).collect();
+/// assert_eq!(names, ["ddpm", "ddim", "dpm++2m", "dpm-solver", "heun"]);
+/// ```
+pub static METHODS: &[&Method] = &[&DDPM, &DDIM, &DPM_SOLVER_PLUS_PLUS_2M, &DPM_SOLVER, &HEUN];
 
 /// Name and version of the stored form.
 pub const SCHEMA: &str = "alphabar.plan/1";
