@@ -17,7 +17,7 @@ use crate::plan::{Scheduler, Setting, Spacing, Values, Word, Words};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Sampler")]
 pub struct RecipeArgs {
-    #[arg(long, value_parser = methods(), help = "Sampler [default: the configuration's class, else ddim]")]
+    #[arg(long, value_parser = methods(), help = help_of_sampler())]
     pub sampler: Option<&'static Method>,
     #[arg(long, value_name = "S", conflicts_with = "timesteps", help = help_of_steps())]
     pub steps: Option<usize>,
@@ -73,7 +73,8 @@ impl Args for MethodOptions {
     fn augment_args(command: Command) -> Command {
         let arg = |(name, group): (&'static str, Group)| {
             let help: Vec<String> = group.iter().map(|(row, samplers)| help_of_option(row, samplers)).collect();
-            Arg::new(name).long(name).value_parser(values(&group)).help(help.join("; "))
+            let value_name = name.to_uppercase().replace('-', "_");
+            Arg::new(name).long(name).value_name(value_name).value_parser(values(&group)).help(help.join("; "))
         };
         groups().into_iter().map(arg).fold(command, Command::arg)
     }
@@ -135,6 +136,10 @@ fn methods() -> impl TypedValueParser<Value = &'static Method> {
     };
     PossibleValuesParser::new(METHODS.iter().map(value))
         .try_map(|text| Method::named(&text).ok_or("not a known sampler"))
+}
+
+fn help_of_sampler() -> String {
+    format!("Sampler [default: the configuration's class, else {}]", Recipe::default().method.name)
 }
 
 fn help_of_steps() -> String {
@@ -209,7 +214,7 @@ impl RecipeArgs {
             None => Recipe::configured(scheduler).map_err(|error| {
                 let names: Vec<String> = METHODS.iter().map(|method| format!("--sampler {}", method.name)).collect();
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                Failure::input(format!("{error}: give {}", list(&names, "or")))
+                Failure::input(format!("{error}; or give {}", list(&names, "or")))
             })?,
         };
         for (name, setting) in &self.options.0 {

@@ -102,7 +102,8 @@ impl Keys {
     pub(super) fn requires(&self, class: &Class) -> Result<()> {
         for &(key, only) in class.requires {
             if let Some(value) = self.get(key).filter(|value| plain(value) != only) {
-                return Err(not_one_of(key, value, vec![only]));
+                let found = format!("{} for {}", shown(value), class.name);
+                return Err(Error::NotOneOf { name: key.into(), found, known: vec![only] });
             }
         }
         Ok(())

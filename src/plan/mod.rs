@@ -126,7 +126,7 @@ pub enum Noise {
     },
     /// `exp(½(v·log_var_high + (1 − v)·log_var_low)) · z`, v = (second half of the channels + 1)/2.
     ///
-    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (15); ledger B8.
+    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (15).
     Learned {
         /// ln β̃, or its clipped value.
         log_var_low: f64,
@@ -174,6 +174,13 @@ pub struct Step {
 
 impl Step {
     /// True if the step needs a standard normal array.
+    ///
+    /// ```
+    /// use alphabar::plan::{DDPM, Recipe};
+    /// let plan = Recipe::new(&DDPM).steps(10).plan()?;
+    /// assert!(plan.steps()[0].needs_noise() && !plan.steps()[9].needs_noise());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn needs_noise(&self) -> bool {
         self.noise != Noise::None || self.store.iter().any(|s| s.source == Source::Z)
@@ -190,6 +197,16 @@ pub struct Plan {
 
 impl Plan {
     /// Takes steps made by hand.
+    ///
+    /// ```
+    /// use alphabar::plan::{DDIM, Plan, Recipe};
+    /// let plan = Recipe::new(&DDIM).steps(4).plan()?;
+    /// let mut steps = plan.steps().to_vec();
+    /// steps[0].input_scale = 0.5;
+    /// assert_ne!(Plan::new("mine", 1.0, steps)?, plan);
+    /// assert!(Plan::new("empty", 1.0, vec![]).is_err());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] without steps; [`Error::EntryOutOfRange`] if a coefficient is not finite, a clip
@@ -241,12 +258,26 @@ impl Plan {
     }
 
     /// How many registers the steps use.
+    ///
+    /// ```
+    /// use alphabar::plan::{DDIM, HEUN, Recipe};
+    /// assert_eq!(Recipe::new(&DDIM).plan()?.registers(), 0);
+    /// assert!(Recipe::new(&HEUN).plan()?.registers() > 0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn registers(&self) -> usize {
         self.steps.iter().flat_map(|step| &step.store).map(|store| store.register + 1).max().unwrap_or(0)
     }
 
     /// True if no step draws noise: the result depends on x_T alone.
+    ///
+    /// ```
+    /// use alphabar::plan::{DDIM, Recipe};
+    /// assert!(Recipe::new(&DDIM).plan()?.is_deterministic());
+    /// assert!(!Recipe::new(&DDIM).eta(1.0).plan()?.is_deterministic());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
         !self.steps.iter().any(Step::needs_noise)

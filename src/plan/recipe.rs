@@ -41,6 +41,13 @@ pub struct Recipe {
     pub options: Settings,
 }
 
+impl Default for Recipe {
+    /// DDIM on a chain with diffusers' defaults.
+    fn default() -> Self {
+        Self::new(&ddim::DDIM)
+    }
+}
+
 impl Recipe {
     /// A sampler on a chain with diffusers' defaults, with the sampler's usual number of evaluations.
     #[must_use]
@@ -61,12 +68,12 @@ impl Recipe {
     /// [`Error::NotOneOf`] if the configuration is of a class that no sampler stands for.
     pub fn configured(scheduler: Scheduler) -> Result<Self> {
         let method = match &scheduler.class_name {
-            None => &ddim::DDIM,
+            None => return Ok(Self::default().scheduler(scheduler)),
             Some(name) => match Method::of_class(name) {
                 Some((method, _)) => method,
                 None => {
                     let known = METHODS.iter().flat_map(|method| method.classes).map(|class| class.name).collect();
-                    let (name, found) = ("the scheduler's class".into(), format!("{name:?}"));
+                    let (name, found) = ("_class_name".into(), format!("{name:?}"));
                     return Err(Error::NotOneOf { name, found, known });
                 }
             },

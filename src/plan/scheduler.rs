@@ -317,7 +317,10 @@ mod tests {
             assert_eq!(read(&format!(", \"{key}\": {json}")).unwrap(), plain, "{key}");
             for other in ["\"another\"", "3", "true"] {
                 let error = read(&format!(", \"{key}\": {other}")).unwrap_err().to_string();
-                assert_eq!(error, format!("{key} = {other} is not supported; expected {only}"));
+                assert_eq!(
+                    error,
+                    format!("{key} = {other} for DPMSolverMultistepScheduler is not supported; expected {only}")
+                );
             }
         }
     }
@@ -419,7 +422,7 @@ mod tests {
         }
         let scheduler = Scheduler::from_json("{\"_class_name\": \"PNDMScheduler\"}").unwrap();
         let error = Recipe::configured(scheduler).unwrap_err().to_string();
-        let want = "the scheduler's class = \"PNDMScheduler\" is not supported; expected DDPMScheduler, DDIMScheduler or \
+        let want = "_class_name = \"PNDMScheduler\" is not supported; expected DDPMScheduler, DDIMScheduler or \
                     DPMSolverMultistepScheduler";
         assert_eq!(error, want);
     }
