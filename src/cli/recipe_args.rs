@@ -73,7 +73,11 @@ impl Args for MethodOptions {
     fn augment_args(command: Command) -> Command {
         let arg = |(name, group): (&'static str, Group)| {
             let help: Vec<String> = group.iter().map(|(row, samplers)| help_of_option(row, samplers)).collect();
-            let value_name = name.to_uppercase().replace('-', "_");
+            let value_name = match group[0].0.values {
+                Values::Number { .. } => "NUMBER",
+                Values::Count { .. } => "N",
+                Values::Words { .. } => "WHICH",
+            };
             Arg::new(name).long(name).value_name(value_name).value_parser(values(&group)).help(help.join("; "))
         };
         groups().into_iter().map(arg).fold(command, Command::arg)

@@ -250,7 +250,8 @@ const BETA_SCHEDULES: &[(&str, BetaSchedule)] = &[
     ("sigmoid", BetaSchedule::Sigmoid),
 ];
 
-#[cfg(all(test, feature = "serde"))]
+#[cfg(test)]
+#[cfg(feature = "serde")]
 mod tests {
     use super::{BETA_SCHEDULES, BetaSchedule, Clip, End, METHODS, Prediction, Scheduler, Spacing};
     use crate::error::Error;
