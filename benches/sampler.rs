@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use alphabar::guidance::GuidanceScale;
 use alphabar::noise;
-use alphabar::plan::{Ancestral, Clip, Ddim, Plan, Prediction, Previous, ReverseVariance, Route};
+use alphabar::plan::{Ancestral, Clip, Ddim, End, Plan, Prediction, Previous, ReverseVariance, Route};
 use alphabar::sample::{Registers, Shape, apply, guide};
 use alphabar::{Schedule, Timestep};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -15,7 +15,7 @@ const SHAPE: Shape = Shape { batch: 16, each: 28 * 28, learned_variance: false }
 
 fn ddim(schedule: &Schedule) -> Plan {
     let timesteps: Vec<usize> = (0..50).rev().map(|i| 20 * i).collect();
-    let route = Route::new(schedule, &timesteps, Previous::List, true).expect("a valid list");
+    let route = Route::new(schedule, &timesteps, Previous::List, End::Data).expect("a valid list");
     let clip = Clip::Range { bound: 1.0 };
     let sampler = Ddim { prediction: Prediction::Epsilon, clip, clipped_epsilon: Default::default(), eta: 0.0 };
     sampler.plan(&route).expect("a valid route")

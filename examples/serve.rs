@@ -14,7 +14,6 @@ use std::path::PathBuf;
 
 use alphabar::guidance::GuidanceScale;
 use alphabar::onnx::{Job, Sampler, SessionOptions};
-use alphabar::plan::Visits;
 use ndarray::Axis;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -23,8 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let guidance = GuidanceScale::new(2.0)?;
     // The model's own scheduler, with 20 steps. The plan is made once and shared by all requests.
-    let mut recipe = sampler.recipe()?;
-    recipe.visits = Visits::Count(20);
+    let recipe = sampler.recipe()?.steps(20);
     let plan = recipe.plan()?;
 
     for line in stdin().lock().lines() {

@@ -91,6 +91,24 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A word or value that is not one of those known.
+    NotOneOf {
+        /// What it says (`"prediction_type"`).
+        name: String,
+        /// What was found.
+        found: String,
+        /// Everything that would have been accepted.
+        known: Vec<&'static str>,
+    },
+    /// An option that the sampler does not take.
+    OptionNotTaken {
+        /// The option.
+        option: String,
+        /// The sampler.
+        method: &'static str,
+        /// The samplers that take it.
+        by: Vec<&'static str>,
+    },
     /// Options that contradict each other or a name that is not known.
     Unsupported {
         /// What was found.
@@ -131,8 +149,26 @@ impl fmt::Display for Error {
             Self::Syntax { what, line, column, reason } => {
                 write!(f, "{what} cannot be read at line {line}, column {column}: {reason}")
             }
+            Self::NotOneOf { name, found, known } => {
+                write!(f, "{name} = {found} is not supported; expected {}", list(known, "or"))
+            }
+            Self::OptionNotTaken { option, method, by } if by.is_empty() => {
+                write!(f, "{option} is no option of {method}, nor of another sampler")
+            }
+            Self::OptionNotTaken { option, method, by } => {
+                write!(f, "{option} applies to {} only, not to {method}", list(by, "and"))
+            }
             Self::Unsupported { found, expected } => write!(f, "{found} is not supported; expected {expected}"),
         }
+    }
+}
+
+/// `a, b or c`.
+pub(crate) fn list(all: &[&str], last: &str) -> String {
+    match all {
+        [] => "nothing".into(),
+        [only] => (*only).into(),
+        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
     }
 }
 

@@ -76,7 +76,7 @@ pub fn half_the_steps(
     };
     let full = plan(&Route::every(schedule)).map_err(fail)?;
     let kept: Vec<usize> = (0..schedule.len()).rev().step_by(2).collect();
-    let short = Route::new(schedule, &kept, crate::plan::Previous::List, true).and_then(|route| {
+    let short = Route::new(schedule, &kept, crate::plan::Previous::List, crate::plan::End::Data).and_then(|route| {
         let short = plan(&route)?;
         let answer = |x: f64, index: usize| {
             let first = schedule.len() - 1 - index;

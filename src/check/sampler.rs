@@ -2,7 +2,7 @@
 //! plan's coefficients ([`law`]) and is compared with what the βs say.
 
 use crate::error::Result;
-use crate::plan::{Noise, Plan, Prediction, Previous, Route, Step};
+use crate::plan::{End, Noise, Plan, Prediction, Previous, Route, Step};
 use crate::posterior::Moments;
 use crate::schedule::{Betas, Schedule};
 
@@ -43,7 +43,7 @@ impl Journey {
     /// As [`Route::new`].
     pub fn new(schedule: &Schedule, times: &[usize]) -> Result<Self> {
         let indices: Vec<usize> = times.iter().map(|t| t.saturating_sub(1)).collect();
-        let route = Route::new(schedule, &indices, Previous::List, true)?;
+        let route = Route::new(schedule, &indices, Previous::List, End::Data)?;
         let levels = forward_marginals(schedule.betas().as_slice()).into_iter().map(|at| [at.coefficient, at.var]);
         let times = times.iter().copied().chain([0]).collect();
         Ok(Self { schedule: schedule.clone(), route, times, levels: levels.collect() })

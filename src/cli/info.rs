@@ -9,7 +9,7 @@ use super::progress::Voice;
 use super::recipe_args::scheduler_of;
 use super::runtime_args::RuntimeArgs;
 use crate::onnx::Contract;
-use crate::plan::{BetaSchedule, Clip, Scheduler};
+use crate::plan::{BetaSchedule, Clip, Recipe, Scheduler};
 use crate::schedule::Timestep;
 
 /// Arguments of `alphabar info`.
@@ -95,7 +95,8 @@ fn model_text(opened: &model::Opened, contract: &Contract) -> String {
 
 fn scheduler_text(scheduler: &Scheduler) -> Outcome<String> {
     let schedule = scheduler.schedule()?;
-    let class = scheduler.class_name.as_deref().unwrap_or("no class named (ddim is used)");
+    let none = format!("no class named ({} is used)", Recipe::default().method.name);
+    let class = scheduler.class_name.as_ref().unwrap_or(&none);
     let betas = match &scheduler.beta_schedule {
         BetaSchedule::Linear => "linear",
         BetaSchedule::ScaledLinear => "scaled_linear",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::failure::{Failure, Outcome, print};
 use super::model;
 use super::recipe_args::RecipeArgs;
-use crate::plan::{Clip, Noise, Plan, Recipe, SamplerKind, Source, Step};
+use crate::plan::{Clip, Noise, Plan, Recipe, Source, Step};
 
 /// Arguments of `alphabar plan`.
 #[derive(clap::Args, Debug)]
@@ -33,12 +33,12 @@ pub fn run(args: &Args) -> Outcome {
         let json = serde_json::to_string_pretty(&plan).map_err(Failure::input)?;
         return print(format!("{json}\n"));
     }
-    print(table(&recipe, &plan))
+    print(table(&recipe, &plan)?)
 }
 
 /// One line a step; the papers' t beside the network's timestep.
-fn table(recipe: &Recipe, plan: &Plan) -> String {
-    let mut text = heading(recipe, plan);
+fn table(recipe: &Recipe, plan: &Plan) -> Outcome<String> {
+    let mut text = heading(recipe, plan)?;
     let columns = ["t", "to", "network", "x0 from x", "x0 from out", "x", "x0", "out", "noise"];
     let _ = writeln!(
         text,
@@ -77,7 +77,7 @@ fn table(recipe: &Recipe, plan: &Plan) -> String {
             kept(step)
         );
     }
-    text
+    Ok(text)
 }
 
 /// What a step adds to x' from earlier steps, and what it keeps for later ones.
@@ -98,10 +98,10 @@ fn kept(step: &Step) -> String {
     text
 }
 
-fn heading(recipe: &Recipe, plan: &Plan) -> String {
+fn heading(recipe: &Recipe, plan: &Plan) -> Outcome<String> {
     let scheduler = &recipe.scheduler;
     let count = plan.steps().len();
-    let mut text = if recipe.sampler == SamplerKind::Heun {
+    let mut text = if recipe.evaluations_per_step()? > 1 {
         format!("{} · {count} evaluations, a chain of {} steps", plan.name(), scheduler.trained_steps)
     } else {
         format!("{} · {count} of {} steps", plan.name(), scheduler.trained_steps)
@@ -112,11 +112,9 @@ fn heading(recipe: &Recipe, plan: &Plan) -> String {
         Clip::Range { bound } => write!(text, " · x̂₀ clipped to ±{bound}"),
         Clip::Quantile { fraction, max } => write!(text, " · x̂₀ clipped at its {fraction} quantile, at most {max}"),
     };
-    let _ = match recipe.sampler {
-        SamplerKind::Ddim => write!(text, " · eta {}", recipe.eta),
-        SamplerKind::Ddpm => write!(text, " · variance {:?}", scheduler.variance),
-        SamplerKind::DpmSolverMultistep | SamplerKind::Heun => Ok(()),
-    };
+    for option in recipe.method.options {
+        let _ = write!(text, " · {} {}", option.name, recipe.setting(option)?);
+    }
     text += "\nx0 = clip(x0 from x · x + x0 from out · out)     x' = x·x + x0·x0 + out·out + noise·z\n";
     if plan.registers() > 0 {
         text += "kept: terms of x' from what earlier steps kept, and what this one keeps (r0, r1, …)\n";
@@ -125,5 +123,5 @@ fn heading(recipe: &Recipe, plan: &Plan) -> String {
     if plan.steps().iter().any(|step| step.input_scale != 1.0) {
         text += "x is x_t/√ᾱ_t until the last step; the network sees √ᾱ_t x\n";
     }
-    text + "\n"
+    Ok(text + "\n")
 }

@@ -15,7 +15,7 @@ use super::stage::{BatchSize, Place, Stage, parse_batch};
 use super::{interrupt, model};
 use crate::guidance::GuidanceScale;
 use crate::onnx::{Job, Sampler, Shared, StepLoop, Text, share};
-use crate::plan::{Clip, ClippedEpsilon, Plan, Recipe, SamplerKind};
+use crate::plan::Plan;
 
 /// Arguments of `alphabar sample`.
 #[derive(clap::Args, Debug)]
@@ -307,23 +307,13 @@ impl Args {
             return read_plan(path);
         }
         let mut recipe = self.recipe.recipe(found)?;
-        if self.steps_off_the_clip(&recipe) {
-            recipe.clipped_epsilon = ClippedEpsilon::FromClippedX0;
-            voice.say(
-                "guided ddim with clipping: steps follow the ε of the clipped x̂₀ (--clipped-epsilon as-predicted \
-                 for the network's)",
-            );
+        // Guidance carries x̂₀ out of the range where the scale does more than mix the two predictions.
+        let guided = self.guidance.is_some_and(|scale| !(0.0..=1.0).contains(&scale));
+        if let Some(change) = recipe.guided().filter(|_| guided) {
+            voice.say(change.note);
+            recipe = recipe.option(change.option.name, change.word);
         }
         self.recipe.plan(&recipe)
-    }
-
-    /// True where a clipped x̂₀ and the network's own ε would be two different directions at every step: guidance
-    /// carries x̂₀ far out of the range, and the samples are lost (on the MNIST fixture at scale 2, 23 % of the
-    /// labels are drawn with the network's ε and all with the other).
-    fn steps_off_the_clip(&self, recipe: &Recipe) -> bool {
-        let guided = self.guidance.is_some_and(|scale| !(0.0..=1.0).contains(&scale));
-        let clipped = recipe.scheduler.clip != Clip::None;
-        guided && clipped && recipe.sampler == SamplerKind::Ddim && self.recipe.clipped_epsilon.is_none()
     }
 
     /// One label a sample: those named, in turn, or every class in turn.

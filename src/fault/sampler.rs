@@ -3,7 +3,8 @@
 use super::{Erratum, Fault, Origin};
 use crate::error::Result;
 use crate::plan::{
-    Ancestral, Clip, ClippedEpsilon, Ddim, Noise, Plan, Prediction, Previous, ReverseVariance, Route, Step, Visit,
+    Ancestral, Clip, ClippedEpsilon, Ddim, End, Noise, Plan, Prediction, Previous, ReverseVariance, Route, Step,
+    Visit,
 };
 use crate::schedule::Schedule;
 
@@ -301,7 +302,7 @@ pub const STRIDE_THAT_IS_NOT_THE_LISTS: Fault = Fault {
 /// As the sampler it imitates.
 pub fn stride_that_is_not_the_lists(schedule: &Schedule, route: &Route) -> Result<Plan> {
     let indices: Vec<usize> = route.visits().iter().filter_map(|visit| visit.t.model_index()).collect();
-    DDIM.plan(&Route::new(schedule, &indices, Previous::Stride, true)?)
+    DDIM.plan(&Route::new(schedule, &indices, Previous::Stride, End::Data)?)
 }
 
 /// `set_alpha_to_one: false` inherited.
@@ -317,7 +318,7 @@ pub const ENDS_AT_FIRST_LEVEL: Fault = Fault {
 /// As the sampler it imitates.
 pub fn ends_at_first_level(schedule: &Schedule, route: &Route) -> Result<Plan> {
     let indices: Vec<usize> = route.visits().iter().filter_map(|visit| visit.t.model_index()).collect();
-    DDIM.plan(&Route::new(schedule, &indices, Previous::List, false)?)
+    DDIM.plan(&Route::new(schedule, &indices, Previous::List, End::FirstTime)?)
 }
 
 /// The mean of Langevin dynamics.

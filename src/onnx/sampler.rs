@@ -181,7 +181,7 @@ impl Sampler {
     /// # Errors
     /// [`crate::Error::Unsupported`] if the configuration is of a class that has no plan here.
     pub fn recipe(&self) -> Result<Recipe, SampleError> {
-        Ok(Recipe::new(self.scheduler.clone())?)
+        Ok(Recipe::configured(self.scheduler.clone())?)
     }
 
     /// Refuses a batch whose arrays alone are larger than the memory that is free, where the system tells.

@@ -1,21 +1,54 @@
-//! DPM-Solver of order 1 to 3 (singlestep, on ε) and DPM-Solver++ 2M (multistep, on x₀).
+//! DPM-Solver of order 1 to 3: singlestep, on ε.
 
 use super::stage::{self, Linear};
-use super::{Clip, Grid, Node, Plan, Prediction, Step};
+use super::{Clip, Grid, Method, MethodOption, Node, Plan, Prediction, Recipe, Spacing, Step, Values, Way};
 use crate::distill::sine_between;
 use crate::error::{Error, Result};
 
-/// Which solver of the family.
+/// The order of a DPM-Solver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// DPM-Solver-1, which is DDIM with η = 0: one evaluation a step.
-    First,
+    First = 1,
     /// DPM-Solver-2: two evaluations a step.
-    Second,
+    Second = 2,
     /// DPM-Solver-3: three evaluations a step.
-    Third,
-    /// DPM-Solver++ 2M, second order by reuse of the last x̂₀: one evaluation a step.
-    SecondMultistep,
+    Third = 3,
+}
+
+/// DPM-Solver as a row of the table of samplers.
+///
+/// No diffusers class asks for it: `DPMSolverSinglestepScheduler` evaluates the network at times of its list only.
+pub static DPM_SOLVER: Method = Method {
+    name: "dpm-solver",
+    aliases: &["dpm_solver", "dpmsolver"],
+    about: "DPM-Solver on ε: --solver-order evaluations a step",
+    classes: &[],
+    way: Way::Flow,
+    usual: Some(19),
+    spacing: Some(Spacing::Linspace),
+    options: &[&ORDER],
+    guided: None,
+    evaluations: |recipe| Ok(order(recipe)? as usize),
+    build: |recipe, schedule| {
+        let (prediction, clip) = (recipe.scheduler.prediction, recipe.scheduler.clip);
+        DpmSolver { prediction, clip, order: order(recipe)? }.plan(&recipe.grid(schedule)?)
+    },
+};
+
+static ORDER: MethodOption = MethodOption {
+    name: "solver-order",
+    about: "order of the solver, 1 to 3",
+    values: Values::Count { min: 1, max: 3, default: 2 },
+    key: None,
+};
+
+fn order(recipe: &Recipe) -> Result<Order> {
+    Ok(match recipe.number(&ORDER)? as usize {
+        1 => Order::First,
+        2 => Order::Second,
+        _ => Order::Third,
+    })
 }
 
 /// Exponential integrators of the probability-flow ODE.
@@ -26,19 +59,25 @@ pub enum Order {
 /// 2     u = 1 to the middle, r = ½;      x_s = a_s/a_t x − σ_s (e^h − 1) ε(u)
 /// 3     u₁ = 1 to r₁ = ⅓, D₁ = ε(u₁) − ε;   u₂ = a₂/a_t x − σ₂ (e^{r₂h} − 1) ε − σ₂ r₂/r₁ ((e^{r₂h} − 1)/(r₂h) − 1) D₁
 ///       x_s = a_s/a_t x − σ_s (e^h − 1) ε − σ_s/r₂ ((e^h − 1)/h − 1) (ε(u₂) − ε),  r₂ = ⅔
-/// 2M    D = (1 + 1/2r) x̂₀ − 1/2r x̂₀',  r = h'/h (primes: the step before);   x_s = σ_s/σ_t x − a_s (e^{−h} − 1) D
 /// ```
 ///
-/// Source: Lu et al. 2022, arXiv:2206.00927v3, eqs. (3.7), algorithms 1, 2; Lu et al. 2022, arXiv:2211.01095v2,
-/// algorithm 2; ledger B10. The step that leads to the data (λ = ∞) is of first order and returns x̂₀.
-/// With clipping, ε is that of the clipped x̂₀.
+/// Source: Lu et al. 2022, arXiv:2206.00927v3, eqs. (3.7), algorithms 1, 2. The step that leads to the data
+/// (λ = ∞) is of first order and returns x̂₀. With clipping, ε is that of the clipped x̂₀.
+///
+/// ```
+/// use alphabar::plan::{Clip, DpmSolver, Grid, Order, Prediction};
+/// let grid = Grid::uniform_log_snr(-6.0, 6.0, 10)?;
+/// let solver = DpmSolver { prediction: Prediction::Epsilon, clip: Clip::None, order: Order::Third };
+/// assert_eq!(solver.plan(&grid)?.steps().len(), 30);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DpmSolver {
     /// What the network predicts.
     pub prediction: Prediction,
     /// Clipping of x̂₀.
     pub clip: Clip,
-    /// Which solver.
+    /// Its order.
     pub order: Order,
 }
 
@@ -46,12 +85,9 @@ impl DpmSolver {
     /// The plan along a grid.
     ///
     /// # Errors
-    /// [`Error::Singular`] if the grid starts at ᾱ = 0, but for 2M with a network that predicts x₀ or v.
+    /// [`Error::Singular`] if the grid starts at ᾱ = 0.
     pub fn plan(&self, grid: &Grid) -> Result<Plan> {
         let nodes = grid.nodes();
-        if self.order == Order::SecondMultistep {
-            return Plan::new("dpm_solver++2m", 1.0, stage::compact(self.multistep(nodes)?));
-        }
         if nodes[0].level.signal() <= 0.0 {
             let reason = "alpha_bar is 0 (zero terminal SNR); use DPM-Solver++ 2M or DDIM with a v- or x0-network";
             return Err(Error::Singular { what: "a DPM-Solver step from pure noise", reason });
@@ -63,7 +99,7 @@ impl DpmSolver {
         let name = match self.order {
             Order::First => "dpm_solver_1",
             Order::Second => "dpm_solver_2",
-            Order::Third | Order::SecondMultistep => "dpm_solver_3",
+            Order::Third => "dpm_solver_3",
         };
         Plan::new(name, 1.0, stage::compact(steps))
     }
@@ -104,30 +140,6 @@ impl DpmSolver {
         let weight = -to.level.noise_std() / late * bend(h);
         let next = euler(x, e.clone(), to).plus(difference(epsilon(second)?).times(weight));
         steps.push(stage::step(second, to.t, 1.0, how, next, Vec::new())?);
-        Ok(steps)
-    }
-
-    fn multistep(&self, nodes: &[Node]) -> Result<Vec<Step>> {
-        let mut before: Option<(f64, Linear)> = None;
-        let mut steps = Vec::with_capacity(nodes.len() - 1);
-        for pair in nodes.windows(2) {
-            let (from, to) = (pair[0], pair[1]);
-            let h = 0.5 * (to.level.log_snr() - from.level.log_snr());
-            let mut mean = Linear::x0();
-            if let Some((h_before, x0_before)) = before.take().filter(|_| h.is_finite()) {
-                let half = 0.5 * h / h_before;
-                mean = mean.times(1.0 + half).plus(x0_before.times(-half));
-            }
-            let kept = Linear::state().times(to.level.noise_std() / from.level.noise_std());
-            // √ᾱ_s (1 − e^{−h}), as above.
-            let next = kept.plus(mean.times(sine_between(to.level, from.level) / from.level.noise_std()));
-            let mut store = Vec::new();
-            before = Some((h, Linear::x0().hold(0, &mut store)));
-            steps.push(stage::step(from, to.t, 1.0, (self.prediction, self.clip), next, store)?);
-        }
-        if let Some(last) = steps.last_mut() {
-            last.store.clear();
-        }
         Ok(steps)
     }
 }

@@ -38,6 +38,14 @@ pub struct Grid {
 
 impl Clock {
     /// The clock of a network trained on a schedule.
+    ///
+    /// ```
+    /// use alphabar::plan::Clock;
+    /// use alphabar::{Schedule, schedule::Timestep};
+    /// let schedule = Schedule::ddpm();
+    /// let clock = Clock::of(&schedule);
+    /// assert_eq!(clock.model_timestep(schedule.level(Timestep::new(400))), 399.0);
+    /// ```
     #[must_use]
     pub fn of(schedule: &Schedule) -> Self {
         Self::Schedule(schedule.timesteps().map(|t| schedule.level(t).log_snr()).collect())
@@ -65,6 +73,14 @@ impl Clock {
 impl Grid {
     /// Levels of a network trained on a schedule, or told the log-SNR.
     ///
+    /// ```
+    /// use alphabar::plan::{Clock, Grid};
+    /// use alphabar::schedule::Level;
+    /// let levels = [Level::from_log_snr(-6.0)?, Level::DATA];
+    /// assert_eq!(Grid::new(&levels, Clock::LogSnr)?.nodes()[0].model_timestep, -6.0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for fewer than two levels; [`Error::NotDecreasing`] if the noise does not decrease.
     pub fn new(levels: &[Level], clock: Clock) -> Result<Self> {
@@ -73,6 +89,12 @@ impl Grid {
     }
 
     /// `steps + 1` levels equally spaced in ln SNR for a network that is told ln SNR.
+    ///
+    /// ```
+    /// use alphabar::plan::Grid;
+    /// assert_eq!(Grid::uniform_log_snr(-6.0, 6.0, 10)?.nodes().len(), 11);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] without steps; [`Error::NotDecreasing`] unless `from < to`;
@@ -85,6 +107,15 @@ impl Grid {
     /// The levels `σ_i = (σ_max^{1/ρ} + i/(S − 1)·(σ_min^{1/ρ} − σ_max^{1/ρ}))^ρ`, σ² = 1/SNR, and then the data.
     ///
     /// Source: Karras et al. 2022, arXiv:2206.00364v2, eq. (5), ρ = 7 there.
+    ///
+    /// ```
+    /// use alphabar::Schedule;
+    /// use alphabar::plan::{Clip, Clock, DpmSolverPlusPlus2M, Grid, Prediction};
+    /// let grid = Grid::karras(Clock::of(&Schedule::ddpm()), 10, 0.03, 14.6, 7.0)?;
+    /// let plan = DpmSolverPlusPlus2M { prediction: Prediction::Epsilon, clip: Clip::None }.plan(&grid)?;
+    /// assert_eq!(plan.steps().len(), 10);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] without steps; [`Error::OutOfRange`] unless `0 < σ_min < σ_max` and ρ > 0.
@@ -105,6 +136,16 @@ impl Grid {
     }
 
     /// The levels of a route's visits and of the last one's target.
+    ///
+    /// ```
+    /// use alphabar::Schedule;
+    /// use alphabar::plan::{End, Grid, Previous, Route};
+    /// let schedule = Schedule::ddpm();
+    /// let route = Route::new(&schedule, &[999, 500], Previous::List, End::Data)?;
+    /// let times: Vec<_> = Grid::along(&schedule, &route)?.nodes().iter().map(|node| node.t).collect();
+    /// assert_eq!(times, [Some(1000), Some(501), Some(0)]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NotDecreasing`] if the last visit leads nowhere (diffusers' `set_alpha_to_one: false` at t = 1).
@@ -143,6 +184,14 @@ impl Grid {
     }
 
     /// The level at a fraction of the way from one to another in ln SNR.
+    ///
+    /// ```
+    /// use alphabar::plan::Grid;
+    /// let grid = Grid::uniform_log_snr(-6.0, 6.0, 1)?;
+    /// let middle = grid.between(grid.nodes()[0], grid.nodes()[1], 0.5)?;
+    /// assert!(middle.level.log_snr().abs() < 1e-12);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfRange`] if one of them is data or pure noise and the fraction has no meaning.

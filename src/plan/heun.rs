@@ -1,8 +1,26 @@
 //! Heun's method in the variables of EDM: the state is x/√ᾱ, the network sees it scaled.
 
 use super::stage::{self, Linear};
-use super::{Clip, Grid, Plan, Prediction};
+use super::{Clip, Grid, Method, Plan, Prediction, Spacing, Way};
 use crate::error::{Error, Result};
+
+/// Heun's method as a row of the table of samplers. No diffusers class asks for it.
+pub static HEUN: Method = Method {
+    name: "heun",
+    aliases: &["sample_heun"],
+    about: "Heun's method: second order, two evaluations a step",
+    classes: &[],
+    way: Way::Flow,
+    usual: Some(39),
+    spacing: Some(Spacing::Linspace),
+    options: &[],
+    guided: None,
+    evaluations: |_| Ok(2),
+    build: |recipe, schedule| {
+        let (prediction, clip) = (recipe.scheduler.prediction, recipe.scheduler.clip);
+        Heun { prediction, clip }.plan(&recipe.grid(schedule)?)
+    },
+};
 
 /// Heun's second-order method on `dy/dσ = ε`, with `y = x/√ᾱ` and `σ = √((1 − ᾱ)/ᾱ)`.
 ///
@@ -12,9 +30,17 @@ use crate::error::{Error, Result};
 ///
 /// The network is evaluated on `√ᾱ y` ([`super::Step::input_scale`]); the last step returns x, not y.
 ///
-/// Source: Karras et al. 2022, arXiv:2206.00364v2, algorithm 1 with σ(t) = t, s(t) = 1, deterministic; ledger B10.
+/// Source: Karras et al. 2022, arXiv:2206.00364v2, algorithm 1 with σ(t) = t, s(t) = 1, deterministic.
 /// Deviation: starts with standard deviation 1/√ᾱ_T, so that the network's first input is N(0, 1) as in DDPM, where
 /// EDM starts with σ_max.
+///
+/// ```
+/// use alphabar::plan::{Clip, Grid, Heun, Prediction};
+/// let grid = Grid::uniform_log_snr(-6.0, 6.0, 10)?;
+/// let plan = Heun { prediction: Prediction::X0, clip: Clip::None }.plan(&grid)?;
+/// assert_eq!(plan.steps().len(), 20);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heun {
     /// What the network predicts.

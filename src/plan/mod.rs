@@ -16,31 +16,43 @@
 //! out, so a sampler bug can only be in a plan.
 
 mod ancestral;
+#[cfg(feature = "serde")]
+mod config;
 mod ddim;
 mod dpm_solver;
+mod dpm_solver_plus_plus;
 mod grid;
 mod heun;
-#[cfg(feature = "serde")]
+mod method;
 mod recipe;
-#[cfg(feature = "serde")]
 mod scheduler;
 mod spacing;
 mod stage;
+mod words;
 
-pub use ancestral::{Ancestral, ReverseVariance};
-pub use ddim::{ClippedEpsilon, Ddim};
-pub use dpm_solver::{DpmSolver, Order};
+pub use ancestral::{Ancestral, DDPM, ReverseVariance};
+pub use ddim::{ClippedEpsilon, DDIM, Ddim};
+pub use dpm_solver::{DPM_SOLVER, DpmSolver, Order};
+pub use dpm_solver_plus_plus::{DPM_SOLVER_PLUS_PLUS_2M, DpmSolverPlusPlus2M};
 pub use grid::{Clock, Grid, Node};
-pub use heun::Heun;
-#[cfg(feature = "serde")]
-pub use recipe::{Recipe, SamplerKind, Visits};
-#[cfg(feature = "serde")]
-pub use scheduler::{BetaSchedule, Scheduler, VarianceType};
-pub use spacing::{Previous, Route, Spacing, Visit};
+pub use heun::{HEUN, Heun};
+pub use method::{Class, Guided, Key, Method, MethodOption, Setting, Settings, Values, Way};
+pub use recipe::{Recipe, Visits};
+pub use scheduler::{BetaSchedule, Scheduler};
+pub use spacing::{End, Previous, Route, Spacing, Visit};
+pub use words::{Choice, Word, Words};
 
 pub use crate::prediction::Prediction;
 
 use crate::error::{Error, Result};
+
+/// The samplers. Another one is a file of its own and a line here.
+///
+/// ```
+/// let names: Vec<&str> = alphabar::plan::METHODS.iter().map(|method| method.name).collect();
+/// assert_eq!(names, ["ddpm", "ddim", "dpm++2m", "dpm-solver", "heun"]);
+/// ```
+pub static METHODS: &[&Method] = &[&DDPM, &DDIM, &DPM_SOLVER_PLUS_PLUS_2M, &DPM_SOLVER, &HEUN];
 
 /// Name and version of the stored form.
 pub const SCHEMA: &str = "alphabar.plan/1";
@@ -114,7 +126,7 @@ pub enum Noise {
     },
     /// `exp(½(v·log_var_high + (1 − v)·log_var_low)) · z`, v = (second half of the channels + 1)/2.
     ///
-    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (15); ledger B8.
+    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (15).
     Learned {
         /// ln β̃, or its clipped value.
         log_var_low: f64,
@@ -162,6 +174,13 @@ pub struct Step {
 
 impl Step {
     /// True if the step needs a standard normal array.
+    ///
+    /// ```
+    /// use alphabar::plan::{DDPM, Recipe};
+    /// let plan = Recipe::new(&DDPM).steps(10).plan()?;
+    /// assert!(plan.steps()[0].needs_noise() && !plan.steps()[9].needs_noise());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn needs_noise(&self) -> bool {
         self.noise != Noise::None || self.store.iter().any(|s| s.source == Source::Z)
@@ -178,6 +197,16 @@ pub struct Plan {
 
 impl Plan {
     /// Takes steps made by hand.
+    ///
+    /// ```
+    /// use alphabar::plan::{DDIM, Plan, Recipe};
+    /// let plan = Recipe::new(&DDIM).steps(4).plan()?;
+    /// let mut steps = plan.steps().to_vec();
+    /// steps[0].input_scale = 0.5;
+    /// assert_ne!(Plan::new("mine", 1.0, steps)?, plan);
+    /// assert!(Plan::new("empty", 1.0, vec![]).is_err());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] without steps; [`Error::EntryOutOfRange`] if a coefficient is not finite, a clip
@@ -229,12 +258,26 @@ impl Plan {
     }
 
     /// How many registers the steps use.
+    ///
+    /// ```
+    /// use alphabar::plan::{DDIM, HEUN, Recipe};
+    /// assert_eq!(Recipe::new(&DDIM).plan()?.registers(), 0);
+    /// assert!(Recipe::new(&HEUN).plan()?.registers() > 0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn registers(&self) -> usize {
         self.steps.iter().flat_map(|step| &step.store).map(|store| store.register + 1).max().unwrap_or(0)
     }
 
     /// True if no step draws noise: the result depends on x_T alone.
+    ///
+    /// ```
+    /// use alphabar::plan::{DDIM, Recipe};
+    /// assert!(Recipe::new(&DDIM).plan()?.is_deterministic());
+    /// assert!(!Recipe::new(&DDIM).eta(1.0).plan()?.is_deterministic());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
         !self.steps.iter().any(Step::needs_noise)

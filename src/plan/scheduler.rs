@@ -2,16 +2,20 @@
 //!
 //! Keys that are unknown are ignored, keys that are absent have the default that diffusers' `DDPMScheduler` and
 //! `DDIMScheduler` share (0.42). `variance_type` is read by DDPM alone and `set_alpha_to_one` by DDIM alone, as there.
-//! A `DPMSolverMultistepScheduler` is read by its own rules: it spaces linearly unless it says otherwise, knows no
-//! `clip_sample`, and has options that choose among solvers; those that choose another than DPM-Solver++ 2M are refused.
+//! What the rows of the table of samplers say of a class holds for its configurations: a `DPMSolverMultistepScheduler`
+//! spaces linearly unless it says otherwise, knows no `clip_sample`, and has options that choose among solvers; those
+//! that choose another than DPM-Solver++ 2M are refused.
 
-use serde_json::{Map, Value};
-
-use super::{Clip, ReverseVariance, Spacing};
+#[cfg(feature = "serde")]
+use super::METHODS;
+#[cfg(feature = "serde")]
+use super::config::Keys;
+use super::{Clip, End, Method, Settings, Spacing};
 use crate::error::{Error, Result};
 use crate::prediction::Prediction;
-use crate::python_json;
-use crate::schedule::{Betas, MAX_STEPS, Schedule, Timestep};
+#[cfg(feature = "serde")]
+use crate::schedule::MAX_STEPS;
+use crate::schedule::{Betas, Schedule};
 
 /// Where the βs come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,39 +32,16 @@ pub enum BetaSchedule {
     Given(Vec<f64>),
 }
 
-/// The `variance_type` of DDPM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VarianceType {
-    /// `fixed_small` and `fixed_small_log`: β̃.
-    FixedSmall,
-    /// `fixed_large` and `fixed_large_log`: β.
-    FixedLarge,
-    /// `learned_range`: between the two, chosen by the network.
-    LearnedRange,
-    /// `learned`: the variance itself is the network's output. No plan has it.
-    Learned,
-}
-
-impl VarianceType {
-    /// The variance of a plan's ancestral step.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for `learned`.
-    pub fn reverse_variance(self) -> Result<ReverseVariance> {
-        match self {
-            Self::FixedSmall => Ok(ReverseVariance::BetaTilde),
-            Self::FixedLarge => Ok(ReverseVariance::Beta),
-            Self::LearnedRange => Ok(ReverseVariance::LearnedRange),
-            Self::Learned => Err(Error::Unsupported {
-                found: "variance_type \"learned\"".into(),
-                expected: "fixed_small, fixed_large or learned_range",
-            }),
-        }
-    }
-}
-
 /// A scheduler's configuration with every default filled in.
+///
+/// ```
+/// use alphabar::plan::{Prediction, Recipe, Scheduler, Spacing};
+/// let scheduler = Scheduler::default().prediction(Prediction::V).spacing(Spacing::Trailing);
+/// assert_eq!(Recipe::configured(scheduler)?.steps(4).model_timesteps()?, [999, 749, 499, 249]);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Scheduler {
     /// `_class_name`, if the file has one.
     pub class_name: Option<String>,
@@ -76,8 +57,6 @@ pub struct Scheduler {
     pub zero_terminal_snr: bool,
     /// `prediction_type`.
     pub prediction: Prediction,
-    /// `variance_type`.
-    pub variance: VarianceType,
     /// `thresholding` before `clip_sample`, as there.
     pub clip: Clip,
     /// The bound that clipping has when it is switched on (`clip_sample_range`).
@@ -86,8 +65,10 @@ pub struct Scheduler {
     pub spacing: Spacing,
     /// `steps_offset`, for a spacing chosen later.
     pub steps_offset: usize,
-    /// `set_alpha_to_one`.
-    pub data_is_clean: bool,
+    /// `set_alpha_to_one`: whether the last step leads to the data.
+    pub end: End,
+    /// What the configuration says of the samplers' options, by their names (`variance_type` as `variance`).
+    pub options: Settings,
 }
 
 impl Default for Scheduler {
@@ -100,97 +81,45 @@ impl Default for Scheduler {
             beta_end: 0.02,
             zero_terminal_snr: false,
             prediction: Prediction::Epsilon,
-            variance: VarianceType::FixedSmall,
             clip: Clip::Range { bound: 1.0 },
             clip_bound: 1.0,
             spacing: Spacing::Leading { offset: 0 },
             steps_offset: 0,
-            data_is_clean: true,
+            end: End::Data,
+            options: Settings::new(),
         }
     }
 }
 
 impl Scheduler {
-    /// Reads a `scheduler_config.json`.
-    ///
-    /// # Errors
-    /// [`Error::Syntax`] if it is not JSON (NaN and Infinity may stand in it, as Python writes them);
-    /// [`Error::Unsupported`] for a value of the wrong type or a name that is not known; [`Error::OutOfRange`], [`Error::EntryOutOfRange`]
-    /// and [`Error::CountOutOfRange`] for numbers that cannot be meant.
-    pub fn from_json(text: &str) -> Result<Self> {
-        let keys = object(text)?;
-        let keys = Keys(&keys);
-        let chain = Self::chain(&keys)?;
-        let class_name = keys.text("_class_name")?;
-        let multistep = class_name == Some(MULTISTEP);
-        if multistep {
-            keys.only_2m()?;
-            keys.whole_range(&chain.schedule()?)?;
-        }
-        let steps_offset = keys.count("steps_offset", 0, 0, MAX_STEPS)?;
-        let clip_bound = keys.number("clip_sample_range", 1.0)?;
-        let clip = if keys.flag("thresholding", false)? {
-            let fraction = keys.number("dynamic_thresholding_ratio", 0.995)?;
-            Clip::Quantile { fraction, max: keys.number("sample_max_value", 1.0)? }
-        } else if !multistep && keys.flag("clip_sample", true)? {
-            Clip::Range { bound: clip_bound }
-        } else {
-            Clip::None
-        };
-        Ok(Self {
-            class_name: class_name.map(str::to_owned),
-            prediction: keys.name("prediction_type", PREDICTIONS, "epsilon, sample or v_prediction")?,
-            variance: keys.name("variance_type", VARIANCES, "fixed_small, fixed_large or learned_range")?,
-            clip,
-            clip_bound,
-            spacing: match keys.get("timestep_spacing") {
-                None if multistep => Spacing::Linspace,
-                _ => keys
-                    .name("timestep_spacing", SPACINGS, "leading, linspace or trailing")?
-                    .with_offset(steps_offset),
-            },
-            steps_offset,
-            data_is_clean: keys.flag("set_alpha_to_one", true)?,
-            ..chain
-        })
+    /// With a network that predicts this.
+    #[must_use]
+    pub fn prediction(self, prediction: Prediction) -> Self {
+        Self { prediction, ..self }
     }
 
-    /// Reads the chain of βs alone; keys that say how to sample may hold anything and have their defaults.
-    ///
-    /// # Errors
-    /// As [`Scheduler::from_json`] for the keys that are read.
-    pub fn chain_from_json(text: &str) -> Result<Self> {
-        Self::chain(&Keys(&object(text)?))
+    /// With this clipping of x̂₀.
+    #[must_use]
+    pub fn clip(self, clip: Clip) -> Self {
+        Self { clip, ..self }
     }
 
-    fn chain(keys: &Keys<'_>) -> Result<Self> {
-        let defaults = Self::default();
-        let beta_schedule = match keys.get("trained_betas") {
-            Some(given) => BetaSchedule::Given(numbers("trained_betas", given)?),
-            None => {
-                keys.name("beta_schedule", BETA_SCHEDULES, "linear, scaled_linear, squaredcos_cap_v2 or sigmoid")?
-            }
-        };
-        let given = match &beta_schedule {
-            BetaSchedule::Given(betas) => Some(betas.len()),
-            _ => None,
-        };
-        let trained_steps =
-            keys.count("num_train_timesteps", given.unwrap_or(defaults.trained_steps), 1, MAX_STEPS)?;
-        if let Some(given) = given.filter(|&given| given != trained_steps) {
-            let (found, expected) = (vec![given], vec![trained_steps]);
-            return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
-        }
-        let scheduler = Self {
-            trained_steps,
-            beta_schedule,
-            beta_start: keys.number("beta_start", defaults.beta_start)?,
-            beta_end: keys.number("beta_end", defaults.beta_end)?,
-            zero_terminal_snr: keys.flag("rescale_betas_zero_snr", false)?,
-            ..defaults
-        };
-        scheduler.schedule()?;
-        Ok(scheduler)
+    /// With this spacing of the timesteps.
+    #[must_use]
+    pub fn spacing(self, spacing: Spacing) -> Self {
+        Self { spacing, ..self }
+    }
+
+    /// With a last step that leads there (DDIM).
+    #[must_use]
+    pub fn end(self, end: End) -> Self {
+        Self { end, ..self }
+    }
+
+    /// The sampler that the configuration's class asks for, if there is one.
+    #[must_use]
+    pub fn method(&self) -> Option<&'static Method> {
+        self.class_name.as_deref().and_then(Method::of_class).map(|(method, _)| method)
     }
 
     /// The schedule that the βs give, rescaled to zero terminal SNR if the configuration says so.
@@ -220,22 +149,100 @@ impl Scheduler {
     }
 }
 
-/// The diffusers class that DPM-Solver++ 2M belongs to.
-const MULTISTEP: &str = "DPMSolverMultistepScheduler";
+#[cfg(feature = "serde")]
+impl Scheduler {
+    /// Reads a `scheduler_config.json`.
+    ///
+    /// ```
+    /// use alphabar::plan::{self, Prediction, Recipe, Scheduler};
+    /// let text = r#"{"_class_name": "DDPMScheduler", "prediction_type": "v_prediction"}"#;
+    /// let scheduler = Scheduler::from_json(text)?;
+    /// assert_eq!(scheduler.prediction, Prediction::V);
+    /// assert_eq!(Recipe::configured(scheduler)?.method, &plan::DDPM);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] if it is not JSON (NaN and Infinity may stand in it, as Python writes them);
+    /// [`Error::Unsupported`] for a value of the wrong type and [`Error::NotOneOf`] for a word that is not known;
+    /// [`Error::OutOfRange`], [`Error::EntryOutOfRange`] and [`Error::CountOutOfRange`] for numbers that cannot be meant.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let keys = Keys::parse(text)?;
+        let chain = Self::chain(&keys)?;
+        let class_name: Option<String> = keys.read("_class_name", "a string")?;
+        let (method, class) = class_name.as_deref().and_then(Method::of_class).unzip();
+        if let Some(class) = class {
+            keys.requires(class)?;
+            keys.whole_range(class, &chain.schedule()?)?;
+        }
+        let steps_offset = keys.count("steps_offset", 0, 0, MAX_STEPS)?;
+        let clip_bound = keys.number("clip_sample_range", 1.0)?;
+        let clip = if keys.flag("thresholding", false)? {
+            let fraction = keys.number("dynamic_thresholding_ratio", 0.995)?;
+            Clip::Quantile { fraction, max: keys.number("sample_max_value", 1.0)? }
+        } else if class.is_none_or(|class| class.clips) && keys.flag("clip_sample", true)? {
+            Clip::Range { bound: clip_bound }
+        } else {
+            Clip::None
+        };
+        let mut options = Settings::new();
+        for (&of, option) in METHODS.iter().flat_map(|of| of.options.iter().map(move |option| (of, option))) {
+            if let Some(setting) = keys.setting(option, method == Some(of))? {
+                options.insert(option.name.into(), setting);
+            }
+        }
+        let spacing = method.and_then(|method| method.spacing.clone()).unwrap_or(Spacing::Leading { offset: 0 });
+        Ok(Self {
+            class_name,
+            prediction: keys.word("prediction_type", Prediction::Epsilon)?,
+            clip,
+            clip_bound,
+            spacing: keys.word("timestep_spacing", spacing)?.with_offset(steps_offset),
+            steps_offset,
+            end: if keys.flag("set_alpha_to_one", true)? { End::Data } else { End::FirstTime },
+            options,
+            ..chain
+        })
+    }
 
-/// Its options that name a solver, with the only choice that there is a plan for; all are the class's defaults.
-const ONLY_2M: &[(&str, &str)] = &[
-    ("algorithm_type", "dpmsolver++"),
-    ("solver_order", "2"),
-    ("solver_type", "midpoint"),
-    ("final_sigmas_type", "zero"),
-    ("use_karras_sigmas", "false"),
-    ("use_exponential_sigmas", "false"),
-    ("use_beta_sigmas", "false"),
-    ("use_lu_lambdas", "false"),
-    ("use_flow_sigmas", "false"),
-];
+    /// Reads the chain of βs alone; keys that say how to sample may hold anything and have their defaults.
+    ///
+    /// # Errors
+    /// As [`Scheduler::from_json`] for the keys that are read.
+    pub fn chain_from_json(text: &str) -> Result<Self> {
+        Self::chain(&Keys::parse(text)?)
+    }
 
+    fn chain(keys: &Keys) -> Result<Self> {
+        let defaults = Self::default();
+        let beta_schedule = match keys.numbers("trained_betas")? {
+            Some(given) => BetaSchedule::Given(given),
+            None => keys.name("beta_schedule", BETA_SCHEDULES, BetaSchedule::Linear)?,
+        };
+        let given = match &beta_schedule {
+            BetaSchedule::Given(betas) => Some(betas.len()),
+            _ => None,
+        };
+        let trained_steps =
+            keys.count("num_train_timesteps", given.unwrap_or(defaults.trained_steps), 1, MAX_STEPS)?;
+        if let Some(given) = given.filter(|&given| given != trained_steps) {
+            let (found, expected) = (vec![given], vec![trained_steps]);
+            return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
+        }
+        let scheduler = Self {
+            trained_steps,
+            beta_schedule,
+            beta_start: keys.number("beta_start", defaults.beta_start)?,
+            beta_end: keys.number("beta_end", defaults.beta_end)?,
+            zero_terminal_snr: keys.flag("rescale_betas_zero_snr", false)?,
+            ..defaults
+        };
+        scheduler.schedule()?;
+        Ok(scheduler)
+    }
+}
+
+#[cfg(feature = "serde")]
 const BETA_SCHEDULES: &[(&str, BetaSchedule)] = &[
     ("linear", BetaSchedule::Linear),
     ("scaled_linear", BetaSchedule::ScaledLinear),
@@ -243,121 +250,12 @@ const BETA_SCHEDULES: &[(&str, BetaSchedule)] = &[
     ("sigmoid", BetaSchedule::Sigmoid),
 ];
 
-const PREDICTIONS: &[(&str, Prediction)] =
-    &[("epsilon", Prediction::Epsilon), ("sample", Prediction::X0), ("v_prediction", Prediction::V)];
-
-const VARIANCES: &[(&str, VarianceType)] = &[
-    ("fixed_small", VarianceType::FixedSmall),
-    ("fixed_small_log", VarianceType::FixedSmall),
-    ("fixed_large", VarianceType::FixedLarge),
-    ("fixed_large_log", VarianceType::FixedLarge),
-    ("learned_range", VarianceType::LearnedRange),
-    ("learned", VarianceType::Learned),
-];
-
-const SPACINGS: &[(&str, Spacing)] =
-    &[("leading", Spacing::Leading { offset: 0 }), ("linspace", Spacing::Linspace), ("trailing", Spacing::Trailing)];
-
-fn object(text: &str) -> Result<Map<String, Value>> {
-    let read = serde_json::from_str(text)
-        .or_else(|error| serde_json::from_str(&python_json::quoted(text)).map_err(|_| syntax_error(&error)));
-    match read? {
-        Value::Object(keys) => Ok(keys),
-        value => Err(Error::Unsupported { found: shown(&value), expected: "a JSON object with a scheduler's keys" }),
-    }
-}
-
-/// The keys of the file; `null` is the same as absent.
-struct Keys<'a>(&'a Map<String, Value>);
-
-impl<'a> Keys<'a> {
-    fn get(&self, key: &str) -> Option<&'a Value> {
-        self.0.get(key).filter(|value| !value.is_null())
-    }
-
-    fn number(&self, key: &'static str, default: f64) -> Result<f64> {
-        self.get(key).map_or(Ok(default), |value| value.as_f64().ok_or_else(|| wrong(key, value, "a number")))
-    }
-
-    fn count(&self, key: &'static str, default: usize, min: usize, max: usize) -> Result<usize> {
-        let Some(value) = self.get(key) else { return Ok(default) };
-        let number = value.as_f64().ok_or_else(|| wrong(key, value, "a whole number"))?;
-        if number.fract() != 0.0 || number < 0.0 || number > MAX_STEPS as f64 {
-            return Err(Error::OutOfRange { name: key, value: number, expected: "a whole number from 0 to 1000000" });
-        }
-        let count = number as usize;
-        if (min..=max).contains(&count) {
-            Ok(count)
-        } else {
-            Err(Error::CountOutOfRange { name: key, value: count, min, max })
-        }
-    }
-
-    fn flag(&self, key: &'static str, default: bool) -> Result<bool> {
-        self.get(key).map_or(Ok(default), |value| value.as_bool().ok_or_else(|| wrong(key, value, "true or false")))
-    }
-
-    fn text(&self, key: &'static str) -> Result<Option<&'a str>> {
-        self.get(key).map(|value| value.as_str().ok_or_else(|| wrong(key, value, "a string"))).transpose()
-    }
-
-    /// Refuses what a multistep scheduler may say that DPM-Solver++ 2M does not do.
-    fn only_2m(&self) -> Result<()> {
-        for (key, only) in ONLY_2M {
-            let value =
-                self.get(key).filter(|value| value.as_str().map_or(value.to_string(), str::to_owned) != *only);
-            if let Some(value) = value {
-                let expected =
-                    "DPM-Solver++ 2M: dpmsolver++, order 2, midpoint, final sigma zero, the chain's own levels";
-                return Err(wrong(key, value, expected));
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses a bound on λ = ½ ln SNR that would keep the solver from the chain's noisiest times.
-    fn whole_range(&self, schedule: &Schedule) -> Result<()> {
-        let key = "lambda_min_clipped";
-        let Some(value) = self.get(key).filter(|value| value.as_str() != Some("-Infinity")) else { return Ok(()) };
-        let lowest = schedule.level(Timestep::new(schedule.len())).log_snr() / 2.0;
-        if value.as_f64().ok_or_else(|| wrong(key, value, "a number"))? > lowest {
-            return Err(wrong(key, value, "no more than the chain's lowest ½ ln SNR: every time is used"));
-        }
-        Ok(())
-    }
-
-    /// The meaning of a name, the table's first for an absent key.
-    fn name<T: Clone>(&self, key: &'static str, table: &[(&str, T)], expected: &'static str) -> Result<T> {
-        let Some(value) = self.get(key) else { return Ok(table[0].1.clone()) };
-        let known = value.as_str().and_then(|text| table.iter().find(|(name, _)| *name == text));
-        known.map(|(_, meaning)| meaning.clone()).ok_or_else(|| wrong(key, value, expected))
-    }
-}
-
-fn numbers(key: &str, value: &Value) -> Result<Vec<f64>> {
-    let list = value.as_array().ok_or_else(|| wrong(key, value, "a list of numbers"))?;
-    list.iter().map(|entry| entry.as_f64().ok_or_else(|| wrong(key, entry, "numbers only"))).collect()
-}
-
-fn wrong(key: &str, value: &Value, expected: &'static str) -> Error {
-    Error::Unsupported { found: format!("{key} = {}", shown(value)), expected }
-}
-
-/// The value as JSON, cut short.
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("...".chars()).collect() }
-}
-
-fn syntax_error(error: &serde_json::Error) -> Error {
-    let (line, column, reason) = (error.line(), error.column(), error.to_string());
-    Error::Syntax { what: "the scheduler configuration", line, column, reason }
-}
-
 #[cfg(test)]
+#[cfg(feature = "serde")]
 mod tests {
-    use super::{BetaSchedule, Clip, Prediction, Scheduler, Spacing, VarianceType};
+    use super::{BETA_SCHEDULES, BetaSchedule, Clip, End, METHODS, Prediction, Scheduler, Spacing};
     use crate::error::Error;
+    use crate::plan::{DPM_SOLVER_PLUS_PLUS_2M, Key, Recipe, ReverseVariance, Setting, Values, Words};
 
     #[test]
     fn absent_keys_and_null_have_diffusers_defaults_and_unknown_keys_do_not_matter() {
@@ -365,7 +263,7 @@ mod tests {
         for text in ["{}", "{\"beta_start\": null, \"dynamo\": [1]}"] {
             assert_eq!(Scheduler::from_json(text).unwrap(), want);
         }
-        assert_eq!((want.trained_steps, want.clip, want.data_is_clean), (1000, Clip::Range { bound: 1.0 }, true));
+        assert_eq!((want.trained_steps, want.clip, want.end), (1000, Clip::Range { bound: 1.0 }, End::Data));
     }
 
     #[test]
@@ -384,12 +282,12 @@ mod tests {
             beta_end: 0.2,
             zero_terminal_snr: true,
             prediction: Prediction::V,
-            variance: VarianceType::LearnedRange,
             clip: Clip::Quantile { fraction: 0.9, max: 3.0 },
             clip_bound: 1.0,
             spacing: Spacing::Leading { offset: 1 },
             steps_offset: 1,
-            data_is_clean: false,
+            end: End::FirstTime,
+            options: [("variance".into(), Setting::Word("learned".into()))].into(),
         };
         assert_eq!(got, want);
         assert!(got.schedule().unwrap().betas().as_slice()[9] >= 1.0);
@@ -414,11 +312,17 @@ mod tests {
         }
         let error = read(", \"lambda_min_clipped\": -5.1, \"beta_schedule\": \"squaredcos_cap_v2\"").unwrap_err();
         assert!(error.to_string().contains("lambda_min_clipped = -5.1"), "{error}");
-        for (key, value) in
-            [("solver_order", "3"), ("algorithm_type", "\"sde-dpmsolver++\""), ("use_karras_sigmas", "true")]
-        {
-            let error = read(&format!(", \"{key}\": {value}")).unwrap_err();
-            assert!(error.to_string().contains(key) && error.to_string().contains("2M"), "{error}");
+        // Every row of what the class must say.
+        for &(key, only) in DPM_SOLVER_PLUS_PLUS_2M.classes[0].requires {
+            let json = if only.parse::<f64>().is_ok() || only == "false" { only.into() } else { format!("{only:?}") };
+            assert_eq!(read(&format!(", \"{key}\": {json}")).unwrap(), plain, "{key}");
+            for other in ["\"another\"", "3", "true"] {
+                let error = read(&format!(", \"{key}\": {other}")).unwrap_err().to_string();
+                assert_eq!(
+                    error,
+                    format!("{key} = {other} for DPMSolverMultistepScheduler is not supported; expected {only}")
+                );
+            }
         }
     }
 
@@ -437,5 +341,132 @@ mod tests {
         assert_eq!(Scheduler::from_json("{\"trained_betas\": [0.1, 0.2]}").unwrap().trained_steps, 2);
         let error = Scheduler::from_json("{\"trained_betas\": [0.1, 0.2], \"num_train_timesteps\": 3}").unwrap_err();
         assert!(matches!(error, Error::ShapeMismatch { name: "trained_betas", .. }), "{error}");
+    }
+
+    /// A configuration of one word, and an error that lists every word for one that is not known.
+    fn meanings<T: PartialEq + std::fmt::Debug>(key: &str, of: impl Fn(Scheduler) -> T, want: &[(&str, T)]) {
+        for (word, meaning) in want {
+            let got = Scheduler::from_json(&format!("{{\"{key}\": \"{word}\"}}")).unwrap();
+            assert_eq!(of(got), *meaning, "{key} = {word}");
+        }
+        let error = Scheduler::from_json(&format!("{{\"{key}\": \"nobody\"}}")).unwrap_err();
+        let Error::NotOneOf { name, found, known } = &error else { panic!("{error}") };
+        assert_eq!((name.as_str(), found.as_str()), (key, "\"nobody\""));
+        let words: Vec<&str> = want.iter().map(|(word, _)| *word).collect();
+        assert_eq!(known, &words, "every word of the table has a meaning here");
+    }
+
+    /// Meanings as diffusers documents them, written here a second time: a word mapped to another meaning fails.
+    #[test]
+    fn every_word_has_its_meaning() {
+        use crate::prediction::Prediction as P;
+        meanings(
+            "prediction_type",
+            |s| s.prediction,
+            &[("epsilon", P::Epsilon), ("sample", P::X0), ("v_prediction", P::V)],
+        );
+        let spacings = [
+            ("leading", Spacing::Leading { offset: 0 }),
+            ("linspace", Spacing::Linspace),
+            ("trailing", Spacing::Trailing),
+        ];
+        meanings("timestep_spacing", |s| s.spacing, &spacings);
+        let betas = [
+            ("linear", BetaSchedule::Linear),
+            ("scaled_linear", BetaSchedule::ScaledLinear),
+            ("squaredcos_cap_v2", BetaSchedule::Cosine),
+            ("sigmoid", BetaSchedule::Sigmoid),
+        ];
+        assert_eq!(BETA_SCHEDULES.len(), betas.len());
+        meanings("beta_schedule", |s| s.beta_schedule, &betas);
+        let variance = |scheduler: Scheduler| match scheduler.options.get("variance") {
+            Some(Setting::Word(word)) => ReverseVariance::from_word(word),
+            _ => None,
+        };
+        let variances = [
+            ("fixed_large", Some(ReverseVariance::Beta)),
+            ("fixed_large_log", Some(ReverseVariance::Beta)),
+            ("fixed_small", Some(ReverseVariance::BetaTilde)),
+            ("fixed_small_log", Some(ReverseVariance::BetaTilde)),
+            ("learned_range", Some(ReverseVariance::LearnedRange)),
+            ("learned", Some(ReverseVariance::Learned)),
+        ];
+        meanings("variance_type", variance, &variances);
+    }
+
+    #[test]
+    fn the_configurations_variance_reaches_the_plan_and_a_recipes_own_comes_before_it() {
+        let read = |word: &str| {
+            let text = format!("{{\"_class_name\": \"DDPMScheduler\", \"variance_type\": \"{word}\"}}");
+            Recipe::configured(Scheduler::from_json(&text).unwrap()).unwrap().steps(5)
+        };
+        let (large, small) = (read("fixed_large_log"), read("fixed_small_log"));
+        assert_ne!(large.plan().unwrap(), small.plan().unwrap());
+        assert_eq!(small.variance(ReverseVariance::Beta).plan(), large.plan());
+        assert!(read("learned_range").plan().unwrap().needs_learned_variance());
+        assert!(read("learned").plan().unwrap_err().to_string().contains("learned_range"));
+    }
+
+    #[test]
+    fn every_class_asks_for_its_sampler() {
+        let want = [
+            ("DDPMScheduler", "ddpm", true, Spacing::Leading { offset: 0 }),
+            ("DDIMScheduler", "ddim", true, Spacing::Leading { offset: 0 }),
+            ("DPMSolverMultistepScheduler", "dpm++2m", false, Spacing::Linspace),
+        ];
+        let classes: Vec<&str> = METHODS.iter().flat_map(|method| method.classes).map(|class| class.name).collect();
+        assert_eq!(classes, want.each_ref().map(|row| row.0));
+        for (class, name, clips, spacing) in want {
+            let scheduler = Scheduler::from_json(&format!("{{\"_class_name\": \"{class}\"}}")).unwrap();
+            assert_eq!((scheduler.clip != Clip::None, &scheduler.spacing), (clips, &spacing), "{class}");
+            assert_eq!(Recipe::configured(scheduler).unwrap().method.name, name);
+        }
+        let scheduler = Scheduler::from_json("{\"_class_name\": \"PNDMScheduler\"}").unwrap();
+        let error = Recipe::configured(scheduler).unwrap_err().to_string();
+        let want = "_class_name = \"PNDMScheduler\" is not supported; expected DDPMScheduler, DDIMScheduler or \
+                    DPMSolverMultistepScheduler";
+        assert_eq!(error, want);
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        let mut names: Vec<&str> = Vec::new();
+        for method in METHODS {
+            names.extend([method.name].iter().chain(method.aliases));
+            names.extend(method.classes.iter().map(|class| class.name));
+            assert!(method.guided.as_ref().is_none_or(|guided| method.option(guided.option.name).is_some()));
+            for option in method.options {
+                assert_eq!(option.checked(&option.default()), Ok(option.default()), "{}", option.name);
+                // The command line has one reader a name.
+                let alike = METHODS.iter().filter_map(|other| other.option(option.name));
+                let kind = std::mem::discriminant(&option.values);
+                assert!(alike.map(|other| std::mem::discriminant(&other.values)).all(|other| other == kind));
+                let configured = matches!(option.key, Some(Key::OfAnyClass(_) | Key::OfOwnClasses(_)));
+                if let (true, Values::Words { choices, .. }) = (configured, option.values) {
+                    assert!(choices().iter().all(|choice| !choice.diffusers.is_empty()), "{}", option.name);
+                }
+            }
+        }
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "a name means one sampler");
+    }
+
+    #[test]
+    fn options_are_refused_by_samplers_that_do_not_take_them_and_out_of_range() {
+        use crate::plan::{DDIM, DPM_SOLVER, HEUN};
+        let text = |recipe: Recipe| recipe.plan().unwrap_err().to_string();
+        assert_eq!(text(Recipe::new(&HEUN).eta(0.5)), "eta applies to ddim only, not to heun");
+        assert_eq!(
+            text(Recipe::new(&HEUN).previous(super::super::Previous::Stride)),
+            "previous applies to ddpm and ddim only, not to heun"
+        );
+        assert!(text(Recipe::new(&HEUN).option("magic", 1.0)).contains("no option of heun"));
+        assert!(text(Recipe::new(&DDIM).option("eta", "much")).contains("a number"));
+        assert!(text(Recipe::new(&DDIM).option("clipped-epsilon", 1.0)).contains("a word"));
+        for order in [0.0, 4.0, 1.5, f64::NAN] {
+            assert!(text(Recipe::new(&DPM_SOLVER).option("solver-order", order)).starts_with("solver-order is"));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Which times a sampler visits, and what each visit steps to.
 
+use super::{MethodOption, Values, Word, Words};
 use crate::error::{Error, Result};
 use crate::schedule::{Level, Schedule, Timestep, Transition};
 
@@ -21,6 +22,15 @@ pub enum Spacing {
     Quadratic,
 }
 
+impl Words for Spacing {
+    const WORDS: &'static [Word<Self>] = &[
+        Word::new(Self::Leading { offset: 0 }, "leading", &["leading"], "Every T//S-th from 0"),
+        Word::new(Self::Linspace, "linspace", &["linspace"], "Equally spaced from 0 to T − 1"),
+        Word::new(Self::Trailing, "trailing", &["trailing"], "Every T/S-th down from T − 1"),
+        Word::new(Self::Quadratic, "quadratic", &[], "Dense near the data"),
+    ];
+}
+
 /// What a step leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Previous {
@@ -29,6 +39,31 @@ pub enum Previous {
     List,
     /// t − ⌊T/S⌋ whatever the list says, as diffusers' DDIM does; the same only for leading spacing.
     Stride,
+}
+
+impl Words for Previous {
+    const WORDS: &'static [Word<Self>] = &[
+        Word::new(Self::List, "list", &[], "The next timestep of the list"),
+        Word::new(Self::Stride, "stride", &[], "t − T//S, as in diffusers' DDIM"),
+    ];
+}
+
+/// The option of samplers that follow the chain.
+pub(super) static PREVIOUS: MethodOption = MethodOption {
+    name: "previous",
+    about: "timestep that each step leads to",
+    values: Values::words::<Previous>("list"),
+    key: None,
+};
+
+/// What a step past the chain's first time leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum End {
+    /// The data, ᾱ = 1 (the papers).
+    #[default]
+    Data,
+    /// The level of the first time, ᾱ_1 (diffusers' `set_alpha_to_one: false`).
+    FirstTime,
 }
 
 /// One evaluation of the network and where it leads.
@@ -50,6 +85,12 @@ pub struct Route {
 
 impl Spacing {
     /// The same spacing; leading gets the offset, the others have none.
+    ///
+    /// ```
+    /// use alphabar::plan::Spacing;
+    /// assert_eq!(Spacing::Trailing.with_offset(1), Spacing::Trailing);
+    /// assert_eq!(Spacing::Leading { offset: 0 }.with_offset(1), Spacing::Leading { offset: 1 });
+    /// ```
     #[must_use]
     pub fn with_offset(self, offset: usize) -> Self {
         match self {
@@ -59,6 +100,12 @@ impl Spacing {
     }
 
     /// The S network timesteps, strictly decreasing.
+    ///
+    /// ```
+    /// use alphabar::plan::Spacing;
+    /// assert_eq!(Spacing::Trailing.model_timesteps(1000, 4)?, [999, 749, 499, 249]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] if S is 0 or above T, or an offset pushes a timestep to T or beyond.
@@ -100,17 +147,18 @@ impl Spacing {
 impl Route {
     /// Through a list of the network's 0-based timesteps.
     ///
-    /// `data_is_clean`: a step past the first time leads to ᾱ = 1 if true (the papers), to ᾱ_1 if false
-    /// (diffusers' `set_alpha_to_one: false`).
+    /// ```
+    /// use alphabar::Schedule;
+    /// use alphabar::plan::{End, Previous, Route};
+    /// let route = Route::new(&Schedule::ddpm(), &[900, 500, 0], Previous::List, End::Data)?;
+    /// let targets: Vec<usize> = route.visits().iter().map(|visit| visit.target.get()).collect();
+    /// assert_eq!(targets, [501, 1, 0]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for an empty list or a timestep ≥ T; [`Error::NotDecreasing`].
-    pub fn new(
-        schedule: &Schedule,
-        model_timesteps: &[usize],
-        previous: Previous,
-        data_is_clean: bool,
-    ) -> Result<Self> {
+    pub fn new(schedule: &Schedule, model_timesteps: &[usize], previous: Previous, end: End) -> Result<Self> {
         let trained = schedule.len();
         if model_timesteps.is_empty() {
             return Err(Error::CountOutOfRange { name: "steps", value: 0, min: 1, max: trained });
@@ -122,7 +170,10 @@ impl Route {
             let (previous, value) = (model_timesteps[k - 1] as f64, model_timesteps[k] as f64);
             return Err(Error::NotDecreasing { index: k, previous, value });
         }
-        let end = if data_is_clean { Timestep::DATA } else { Timestep::new(1) };
+        let end = match end {
+            End::Data => Timestep::DATA,
+            End::FirstTime => Timestep::new(1),
+        };
         let stride = trained / model_timesteps.len();
         let visit = |k: usize| {
             let index = model_timesteps[k];
@@ -140,6 +191,11 @@ impl Route {
     }
 
     /// Every time from T to 1.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, plan::Route};
+    /// assert_eq!(Route::every(&Schedule::ddpm()).visits()[0].t.get(), 1000);
+    /// ```
     #[must_use]
     pub fn every(schedule: &Schedule) -> Self {
         let visit = |(t, transition): (Timestep, Transition)| {

@@ -4,7 +4,7 @@ use alphabar::check::witness::statistics::Verdict;
 use alphabar::check::witness::{MeanTest, goodness_of_fit};
 use alphabar::exact::{Gaussian1, Mixture1};
 use alphabar::onnx::Job;
-use alphabar::plan::{Noise, Plan, SamplerKind};
+use alphabar::plan::{DDIM, DDPM, Method, Noise, Plan};
 use ndarray::{Array2, ArrayView1};
 
 use crate::{DIM, Part, World, plan, sampler};
@@ -153,30 +153,30 @@ fn deviations(world: &World, samples: &Array2<f64>, bias: &Bias, seen: [f64; 2])
     found
 }
 
-fn has_the_mixtures_law(kind: SamplerKind, steps: usize, shift: f64, seen: [f64; 2]) {
+fn has_the_mixtures_law(method: &'static Method, steps: usize, shift: f64, seen: [f64; 2]) {
     let (world, sampler) = (World::load(), sampler());
-    let plan = plan(&sampler, kind, steps);
+    let plan = plan(&sampler, method, steps);
     let found = deviations(&world, &draw(&sampler, &plan), &Bias::of(&world, &plan, shift), seen);
     assert!(found.is_empty(), "{} in {steps} steps: {found:#?}", plan.name());
 }
 
 #[test]
 fn a_thousand_steps_of_ddpm_draw_from_the_mixture() {
-    has_the_mixtures_law(SamplerKind::Ddpm, 1000, 0.02, [0.15, 0.23]);
+    has_the_mixtures_law(&DDPM, 1000, 0.02, [0.15, 0.23]);
 }
 
 #[test]
 fn fifty_steps_of_ddim_draw_from_the_mixture() {
-    has_the_mixtures_law(SamplerKind::Ddim, 50, 0.1, [0.2, 0.3]);
+    has_the_mixtures_law(&DDIM, 50, 0.1, [0.2, 0.3]);
 }
 
 /// With more steps the bias falls and the test sharpens: the 50-step sampler, which draws every component too narrow,
 /// no longer passes it.
 #[test]
 fn five_hundred_steps_of_ddim_draw_from_the_mixture() {
-    has_the_mixtures_law(SamplerKind::Ddim, 500, 0.03, [0.15, 0.23]);
+    has_the_mixtures_law(&DDIM, 500, 0.03, [0.15, 0.23]);
     let (world, sampler) = (World::load(), sampler());
-    let (few, many) = (plan(&sampler, SamplerKind::Ddim, 50), plan(&sampler, SamplerKind::Ddim, 500));
+    let (few, many) = (plan(&sampler, &DDIM, 50), plan(&sampler, &DDIM, 500));
     let found = deviations(&world, &draw(&sampler, &few), &Bias::of(&world, &many, 0.03), [0.15, 0.23]);
     assert!(!found.is_empty(), "50 steps pass for 500");
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use alphabar::exact::{Gaussian, Mixture, Noising};
 use alphabar::onnx::{Device, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions};
-use alphabar::plan::{Plan, Recipe, SamplerKind, Scheduler, Visits};
+use alphabar::plan::{Method, Plan, Recipe, Scheduler};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use serde_json::Value;
 
@@ -93,10 +93,10 @@ fn sampler() -> Sampler {
 }
 
 /// A sampler on the configuration that lies beside the graph.
-fn recipe(sampler: &Sampler, kind: SamplerKind, steps: usize) -> Recipe {
-    Recipe { visits: Visits::Count(steps), ..Recipe::with_sampler(sampler.scheduler().clone(), kind) }
+fn recipe(sampler: &Sampler, method: &'static Method, steps: usize) -> Recipe {
+    Recipe::new(method).scheduler(sampler.scheduler().clone()).steps(steps)
 }
 
-fn plan(sampler: &Sampler, kind: SamplerKind, steps: usize) -> Plan {
-    recipe(sampler, kind, steps).plan().unwrap()
+fn plan(sampler: &Sampler, method: &'static Method, steps: usize) -> Plan {
+    recipe(sampler, method, steps).plan().unwrap()
 }

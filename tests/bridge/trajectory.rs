@@ -2,7 +2,7 @@
 
 use alphabar::noise::Stream;
 use alphabar::onnx::{Job, Sampler, StepLoop};
-use alphabar::plan::{Plan, Previous, Recipe, SamplerKind, Spacing, VarianceType};
+use alphabar::plan::{DDIM, DDPM, Method, Plan, Previous, Recipe, ReverseVariance, Spacing};
 use alphabar::sample::{Executor, from_fn};
 use ndarray::{Array2, ArrayView1, ArrayView2, Dim, s};
 
@@ -139,9 +139,9 @@ fn compare(sampler: &Sampler, run: &Plan, reference: &Reference, step_loop: Step
 }
 
 /// At no step is the bound exceeded, and at none is it so wide that the largest share of it is below `slack`.
-fn holds(kind: SamplerKind, steps: usize, slack: f64, largest_bound: f64) {
+fn holds(method: &'static Method, steps: usize, slack: f64, largest_bound: f64) {
     let (world, sampler) = (World::load(), sampler());
-    let plan = plan(&sampler, kind, steps);
+    let plan = plan(&sampler, method, steps);
     assert_eq!(plan.steps().len(), steps);
     let reference = Reference::of(&world, &plan);
     for step_loop in LOOPS {
@@ -156,30 +156,28 @@ fn holds(kind: SamplerKind, steps: usize, slack: f64, largest_bound: f64) {
 
 #[test]
 fn a_thousand_steps_of_ddpm_agree_at_every_step() {
-    holds(SamplerKind::Ddpm, 1000, 0.005, 5e-3);
+    holds(&DDPM, 1000, 0.005, 5e-3);
 }
 
 #[test]
 fn fifty_steps_of_ddim_agree_at_every_step() {
-    holds(SamplerKind::Ddim, 50, 0.005, 2e-4);
+    holds(&DDIM, 50, 0.005, 2e-4);
 }
 
 /// The comparison fails for a plan that is wrong in one thing.
 #[test]
 fn wrong_plans_are_seen() {
     let (world, sampler) = (World::load(), sampler());
-    let ddpm = recipe(&sampler, SamplerKind::Ddpm, 1000);
-    let ddim = recipe(&sampler, SamplerKind::Ddim, 50);
+    let ddpm = recipe(&sampler, &DDPM, 1000);
+    let ddim = recipe(&sampler, &DDIM, 50);
     // A number of steps that divides T would make stride and list the same.
-    let mut trailing = recipe(&sampler, SamplerKind::Ddim, 48);
-    trailing.scheduler.spacing = Spacing::Trailing;
+    let trailing = recipe(&sampler, &DDIM, 48).spacing(Spacing::Trailing);
 
-    let mut beta = ddpm.clone();
-    beta.scheduler.variance = VarianceType::FixedLarge;
+    let beta = ddpm.clone().variance(ReverseVariance::Beta);
     let mut later = ddpm.clone();
     later.scheduler.beta_end *= 1.0001;
-    let stride = Recipe { previous: Previous::Stride, ..trailing.clone() };
-    let stochastic = Recipe { eta: 0.001, ..ddim.clone() };
+    let stride = trailing.clone().previous(Previous::Stride);
+    let stochastic = ddim.clone().eta(0.001);
     let changed = |recipe: &Recipe, step: usize, change: &dyn Fn(&mut alphabar::plan::Step)| {
         let plan = recipe.plan().unwrap();
         let mut steps = plan.steps().to_vec();

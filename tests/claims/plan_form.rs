@@ -204,7 +204,7 @@ fn a_law_that_is_not_affine_is_refused() {
 fn dynamic_thresholding_clips_to_a_quantile() {
     let schedule = Schedule::ddpm();
     let (indices, levels) = ten_times();
-    let route = Route::new(&schedule, &indices, alphabar::plan::Previous::List, true).unwrap();
+    let route = Route::new(&schedule, &indices, alphabar::plan::Previous::List, alphabar::plan::End::Data).unwrap();
     let clip = Clip::Quantile { fraction: 0.75, max: 3.0 };
     let clipped_epsilon = ClippedEpsilon::FromClippedX0;
     let plan = Ddim { prediction: Prediction::Epsilon, clip, clipped_epsilon, eta: 0.0 }.plan(&route).unwrap();

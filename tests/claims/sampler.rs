@@ -2,7 +2,8 @@
 
 use alphabar::check::sampler::{Added, Journey, ancestral_law, ddim_law, keeps_marginals, steps_are_algorithm_2};
 use alphabar::plan::{
-    Ancestral, Clip, ClippedEpsilon, Clock, Ddim, DpmSolver, Grid, Heun, Order, Prediction, ReverseVariance, Route,
+    Ancestral, Clip, ClippedEpsilon, Clock, Ddim, DpmSolver, DpmSolverPlusPlus2M, Grid, Heun, Order, Prediction,
+    ReverseVariance, Route,
 };
 use alphabar::posterior::Moments;
 use alphabar::{Error, Level, Schedule, strategy};
@@ -103,8 +104,10 @@ fn pure_noise_needs_a_solver_that_predicts_x0() {
 fn multistep_solver_starts_from_pure_noise() {
     let betas = alphabar::Betas::zero_terminal_snr(&Schedule::ddpm()).unwrap();
     let schedule = Schedule::new(betas);
-    let route = Route::new(&schedule, &[999, 700, 400, 100], alphabar::plan::Previous::List, true).unwrap();
-    let solver = DpmSolver { prediction: Prediction::V, clip: Clip::None, order: Order::SecondMultistep };
+    let route =
+        Route::new(&schedule, &[999, 700, 400, 100], alphabar::plan::Previous::List, alphabar::plan::End::Data)
+            .unwrap();
+    let solver = DpmSolverPlusPlus2M { prediction: Prediction::V, clip: Clip::None };
     let plan = solver.plan(&Grid::along(&schedule, &route).unwrap()).unwrap();
     assert_eq!(plan.steps().len(), 4);
 }

@@ -222,6 +222,12 @@ fn an_option_that_the_sampler_does_not_use() {
     Place::new().fails("sample --sampler heun --variance beta", 2, &["--variance", "heun", "--sampler ddpm"]);
     Place::new().fails("sample --sampler heun --previous stride", 2, &["--previous", "heun"]);
     Place::new().fails("sample --sampler ddpm --clipped-epsilon from-clipped", 2, &["--clipped-epsilon"]);
+    Place::new().fails(
+        "sample --sampler dpm++2m --solver-order 2",
+        2,
+        &["--solver-order applies to --sampler dpm-solver only"],
+    );
+    Place::new().fails("sample --sampler dpm-solver --solver-order 4", 2, &["--solver-order", "1 to 3"]);
     Place::new().fails("sample --eta -1", 2, &["eta"]);
     Place::new().fails("sample --null-label 10", 2, &["--null-label", "--guidance"]);
 }

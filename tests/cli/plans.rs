@@ -129,10 +129,45 @@ fn steps_are_evaluations_of_the_network_whatever_the_sampler() {
         ("--sampler heun --steps 8", 7),
         ("--sampler dpm++2m --steps 1000", 1000),
         ("--sampler heun --steps 1999", 1999),
+        ("--sampler dpm-solver --steps 8 --solver-order 1", 8),
+        ("--sampler dpm-solver --steps 8", 7),
+        ("--sampler dpm-solver --steps 8 --solver-order 3", 7),
     ] {
         assert_eq!(timesteps(&place, options).len(), count, "{options}");
     }
     place.fails("plan --sampler heun --steps 2000", 2, &["--steps", "1 to 1999"]);
+}
+
+/// Everything that the table of samplers says is in the help.
+#[test]
+fn help_follows_from_the_table() {
+    let help = Place::new().done("plan --help").stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for method in alphabar::plan::METHODS {
+        assert!(help.contains(&format!("- {}: ", method.name)) && help.contains(method.about), "{}", method.name);
+        let usual = method.usual.map_or_else(|| "all".into(), |count| count.to_string());
+        assert!(help.contains(&format!("{usual} for {}", method.name)), "{}", method.name);
+        for option in method.options {
+            let default = format!("{}]", option.default());
+            for words in [&format!("--{} <", option.name), option.about] {
+                assert!(help.contains(words), "{words} of {}: {help}", method.name);
+            }
+            let guided = method.guided.as_ref().is_some_and(|guided| guided.option.name == option.name);
+            assert!(guided || help.contains(&default), "{default} of {}: {help}", option.name);
+        }
+    }
+    assert!(help.contains("as-predicted; from-clipped if guided and clipped]") && !help.contains("learned-alone"));
+}
+
+#[test]
+fn samplers_have_the_names_of_k_diffusion_and_diffusers() {
+    let place = Place::new();
+    let plan = |name: &str| place.done(&format!("plan --json --sampler {name}")).stdout;
+    for method in alphabar::plan::METHODS.iter().filter(|method| method.usual.is_some()) {
+        let classes = method.classes.iter().map(|class| class.name);
+        for alias in method.aliases.iter().copied().chain(classes) {
+            assert!(plan(alias) == plan(method.name), "{alias}");
+        }
+    }
 }
 
 #[test]

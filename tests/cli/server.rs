@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alphabar::onnx::{Binding, Job, SampleError, Sampler, SessionOptions};
-use alphabar::plan::{Clip, Noise, Plan, Source, Step, Store, Term, Visits};
+use alphabar::plan::{Clip, Noise, Plan, Source, Step, Store, Term};
 use alphabar::sample::{Denoiser, Executor};
 use ndarray::{Array4, ArrayView, Ix4};
 use ndarray_npy::read_npy;
@@ -18,8 +18,7 @@ fn open(model: &Path) -> Sampler {
 #[test]
 fn batches_arrive_as_arrays_and_are_those_of_the_program() {
     let sampler = open(&fixture("mnist-unet"));
-    let mut recipe = sampler.recipe().unwrap();
-    recipe.visits = Visits::Count(5);
+    let recipe = sampler.recipe().unwrap().steps(5);
     let plan = recipe.plan().unwrap();
     let (seeds, labels) = ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4]);
     let job = Job { labels: Some(&labels), batch: Some(2), ..Job::new(&plan, &seeds) };
@@ -69,8 +68,7 @@ fn a_job_that_does_not_fit_the_model_is_refused_before_it_starts() {
 #[test]
 fn samplers_are_shared_between_threads() {
     let sampler = open(&fixture("mnist-unet"));
-    let mut recipe = sampler.recipe().unwrap();
-    recipe.visits = Visits::Count(3);
+    let recipe = sampler.recipe().unwrap().steps(3);
     let plan = recipe.plan().unwrap();
     let run = |seed: u64| {
         let (seeds, labels) = ([seed], [4]);

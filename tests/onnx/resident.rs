@@ -7,8 +7,8 @@ use alphabar::onnx::{
     Batch, Job, ModelSource, Network, SampleError, Sampler, SessionOptions, Spectator, StepLoop, share,
 };
 use alphabar::plan::{
-    Ancestral, Clip, ClippedEpsilon, Clock, Ddim, DpmSolver, Grid, Heun, Noise, Order, Plan, Prediction, Previous,
-    ReverseVariance, Route, Scheduler, Source, Step, Store, Term,
+    Ancestral, Clip, ClippedEpsilon, Clock, Ddim, DpmSolver, DpmSolverPlusPlus2M, End, Grid, Heun, Noise, Order,
+    Plan, Prediction, Previous, ReverseVariance, Route, Scheduler, Source, Step, Store, Term,
 };
 use alphabar::{Level, Schedule};
 use ndarray::{ArrayD, IxDyn};
@@ -31,7 +31,7 @@ fn sampler(graph: &str) -> Sampler {
 fn route(count: usize) -> (Schedule, Route) {
     let schedule = Schedule::ddpm();
     let timesteps: Vec<usize> = (0..count).rev().map(|k| k * (1000 / count)).collect();
-    let route = Route::new(&schedule, &timesteps, Previous::List, true).unwrap();
+    let route = Route::new(&schedule, &timesteps, Previous::List, End::Data).unwrap();
     (schedule, route)
 }
 
@@ -61,7 +61,7 @@ fn plans() -> Vec<(&'static str, Plan)> {
         ("dpm-solver 2", solver(Order::Second, Clip::None)),
         ("dpm-solver 2, clipped", solver(Order::Second, UNIT)),
         ("dpm-solver 3", solver(Order::Third, Clip::None)),
-        ("dpm-solver++ 2m", solver(Order::SecondMultistep, UNIT)),
+        ("dpm-solver++ 2m", DpmSolverPlusPlus2M { prediction: PREDICTION, clip: UNIT }.plan(&grid).unwrap()),
         ("heun", Heun { prediction: PREDICTION, clip: Clip::None }.plan(&grid).unwrap()),
         ("heun, clipped", Heun { prediction: PREDICTION, clip: UNIT }.plan(&grid).unwrap()),
     ]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use alphabar::exact::{Gaussian1, Mixture1, Noising};
 use alphabar::noise::Stream;
-use alphabar::plan::{Clip, ClippedEpsilon, Ddim, Previous, Route, Spacing};
+use alphabar::plan::{Clip, ClippedEpsilon, Ddim, End, Previous, Route, Spacing};
 use alphabar::posterior::Posterior;
 use alphabar::prediction::Prediction;
 use alphabar::sample::{Executor, from_fn};
@@ -295,7 +295,7 @@ async fn the_dials_trajectories_are_the_plans() -> Tried<()> {
         let page = browser.run("return dials.path(arguments[0])", vec![setting]).await?;
         let schedule = schedule(name, steps);
         let times = Spacing::Trailing.model_timesteps(steps, evaluations)?;
-        let route = Route::new(&schedule, &times, Previous::List, true)?;
+        let route = Route::new(&schedule, &times, Previous::List, End::Data)?;
         let ddim =
             Ddim { prediction: Prediction::X0, clip: Clip::None, clipped_epsilon: ClippedEpsilon::AsPredicted, eta };
         let plan = ddim.plan(&route)?;

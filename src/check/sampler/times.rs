@@ -4,7 +4,7 @@ use super::broken;
 use crate::check::witness::simulate::Marginal;
 use crate::check::{Outcome, Tol, Trial};
 use crate::error::Result;
-use crate::plan::{Clock, Grid, Plan, Previous, Route, Spacing};
+use crate::plan::{Clock, End, Grid, Plan, Previous, Route, Spacing};
 use crate::schedule::{Level, Schedule, Timestep};
 
 /// S of T network timesteps are the fractions that the spacing names, rounded to whole numbers.
@@ -48,22 +48,21 @@ pub fn spacing_is_its_formula(
 
 /// Every visit of a route leads to the next time of the list, or to t − ⌊T/S⌋, with the kernel between the two.
 ///
-/// `f` takes network timesteps, what a step leads to, and whether a step past the first time leads to the data (to t = 1
-/// otherwise). Method: recursion on the βs. Ledger B11.
+/// `f` takes network timesteps, what a step leads to, and what a step past the first time leads to. Method: recursion on the βs. Ledger B11.
 ///
 /// # Errors
 /// The mismatch found.
 pub fn route_leads_on(
-    f: impl Fn(&Schedule, &[usize], Previous, bool) -> Result<Route>,
+    f: impl Fn(&Schedule, &[usize], Previous, End) -> Result<Route>,
     schedule: &Schedule,
     indices: &[usize],
     previous: Previous,
-    data_is_clean: bool,
+    end: End,
 ) -> Outcome {
-    let route = f(schedule, indices, previous, data_is_clean).map_err(|error| broken("route", &error.to_string()))?;
+    let route = f(schedule, indices, previous, end).map_err(|error| broken("route", &error.to_string()))?;
     let betas = schedule.betas().as_slice();
     let mut trial = Trial::new();
-    let place = |k: usize| move || format!("{previous:?}, visit {k}, clean data {data_is_clean}");
+    let place = |k: usize| move || format!("{previous:?}, visit {k}, end {end:?}");
     let visits = route.visits();
     trial.close("number of visits", visits.len() as f64, indices.len() as f64, Tol::exact(), place(0))?;
     let tol = Tol::rel((8.0 + 4.0 * betas.len() as f64) * f64::EPSILON, "4T + 8 roundings");
@@ -73,7 +72,10 @@ pub fn route_leads_on(
             Previous::List => indices.get(k + 1).map(|i| i + 1),
             Previous::Stride => t.checked_sub(betas.len() / indices.len()).filter(|&s| s > 0),
         };
-        let s = next.unwrap_or(if data_is_clean { 0 } else { 1 });
+        let s = next.unwrap_or(match end {
+            End::Data => 0,
+            End::FirstTime => 1,
+        });
         trial.close("time", visit.t.get() as f64, t as f64, Tol::exact(), place(k))?;
         trial.close("target", visit.target.get() as f64, s as f64, Tol::exact(), place(k))?;
         let noise = |betas: &[f64]| Marginal::through(betas).var;

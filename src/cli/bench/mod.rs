@@ -15,7 +15,7 @@ use super::stage::Place;
 use super::{interrupt, model};
 use crate::onnx::{Device, Job, ModelSource, Network, Sampler, SessionOptions, StepLoop, Timing};
 use crate::onnx_model::{self, Flops};
-use crate::plan::{Plan, Recipe, Scheduler, Visits};
+use crate::plan::{Plan, Recipe, Scheduler};
 use ceiling::Ceiling;
 use profile::Profile;
 
@@ -236,7 +236,7 @@ impl Depth {
 fn profiled(args: &Args, source: &ModelSource, recipe: &Recipe, device: Device, batch: usize) -> Outcome<Profile> {
     let full = args.recipe.plan(recipe)?;
     let steps = full.steps().len().min(PROFILED_STEPS);
-    let short = Recipe { visits: Visits::Count(steps), ..recipe.clone() };
+    let short = recipe.clone().steps(steps);
     let plan = if full.steps().len() == steps { full } else { args.recipe.plan(&short)? };
     let folder = tempfile::tempdir().map_err(|error| Failure::io("write into", &std::env::temp_dir(), &error))?;
     let options = SessionOptions {

@@ -3,7 +3,7 @@
 use super::edited;
 use crate::error::Result;
 use crate::fault::{Fault, Origin};
-use crate::plan::{Clip, DpmSolver, Grid, Heun, Order, Plan, Prediction, Term};
+use crate::plan::{Clip, DpmSolver, DpmSolverPlusPlus2M, Grid, Heun, Order, Plan, Prediction, Term};
 
 const DPM: DpmSolver = DpmSolver { prediction: Prediction::Epsilon, clip: Clip::None, order: Order::First };
 
@@ -119,7 +119,7 @@ pub const STEP_RATIO_INVERTED: Fault = Fault {
 pub fn step_ratio_inverted(grid: &Grid) -> Result<Plan> {
     let nodes = grid.nodes();
     let width = |k: usize| nodes[k + 1].level.log_snr() - nodes[k].level.log_snr();
-    let sampler = DpmSolver { prediction: Prediction::X0, order: Order::SecondMultistep, ..DPM };
+    let sampler = DpmSolverPlusPlus2M { prediction: Prediction::X0, clip: Clip::None };
     edited(sampler.plan(grid), |k, step| {
         if k > 0 {
             let full = step.x0 + step.registers.iter().map(|term| term.factor).sum::<f64>();

@@ -5,7 +5,7 @@ use crate::check::sampler::{self as check, Added};
 use crate::check::{Evidence, Outcome, Run, Tol, log_uniform, uniform};
 use crate::error::Result;
 use crate::fault::sampler as fault;
-use crate::plan::{Clock, Grid, Order, Prediction, Previous, Route, Spacing};
+use crate::plan::{Clock, End, Grid, Order, Prediction, Previous, Route, Spacing};
 use crate::schedule::{Schedule, Timestep};
 use crate::verify::{Claim, Method, Row};
 
@@ -42,10 +42,10 @@ pub(super) fn times_and_levels() -> Claim {
         listed(run, &Spacing::Trailing, |t, s| Ok(fault::trailing_from_the_papers_times(t, s)))
     })
     .fault(fault::STRIDE_THAT_IS_NOT_THE_LISTS, |run| {
-        routes(run, |schedule, times, _, clean| Route::new(schedule, times, Previous::Stride, clean))
+        routes(run, |schedule, times, _, end| Route::new(schedule, times, Previous::Stride, end))
     })
     .fault(fault::ENDS_AT_FIRST_LEVEL, |run| {
-        routes(run, |schedule, times, previous, _| Route::new(schedule, times, previous, false))
+        routes(run, |schedule, times, previous, _| Route::new(schedule, times, previous, End::FirstTime))
     })
     .fault(fault::KARRAS_NEVER_AT_THE_SMALLEST, |run| karras(run, fault::karras_never_at_the_smallest))
     .fault(fault::KARRAS_LOG_SIGMA, |run| karras(run, fault::karras_log_sigma))
@@ -83,17 +83,18 @@ fn offset(run: &Run) -> Outcome {
     Ok(all)
 }
 
-fn routes(run: &Run, f: impl Fn(&Schedule, &[usize], Previous, bool) -> Result<Route>) -> Outcome {
+fn routes(run: &Run, f: impl Fn(&Schedule, &[usize], Previous, End) -> Result<Route>) -> Outcome {
     let parts: Vec<[f64; 1]> = run.points().collect();
     let mut parts = parts.iter().cycle();
     run.over_schedules(|schedule| {
         let [u] = parts.next().copied().unwrap_or([0.5]);
         let steps = 1 + (u * u * schedule.len() as f64) as usize;
         let times = Spacing::Linspace.model_timesteps(schedule.len(), steps).unwrap_or_default();
-        [(Previous::List, true), (Previous::List, false), (Previous::Stride, true), (Previous::Stride, false)]
+        [Previous::List, Previous::Stride]
             .into_iter()
-            .try_fold(Evidence::none(), |all, (previous, clean)| {
-                Ok(all.and(check::route_leads_on(&f, schedule, &times, previous, clean)?))
+            .flat_map(|previous| [(previous, End::Data), (previous, End::FirstTime)])
+            .try_fold(Evidence::none(), |all, (previous, end)| {
+                Ok(all.and(check::route_leads_on(&f, schedule, &times, previous, end)?))
             })
     })
 }
@@ -144,9 +145,10 @@ fn targets(run: &Run) -> Outcome {
         let mut all = check::targets_are_the_times(ancestral(route, Added::Beta), &times)?;
         all = all.and(check::targets_are_the_times(ddim(route, Prediction::V, 0.5), &times)?);
         all = all.and(along(&solver::heun)?);
-        for order in [Order::First, Order::Second, Order::Third, Order::SecondMultistep] {
+        for order in [Order::First, Order::Second, Order::Third] {
             all = all.and(along(&|grid| solver::solver(order, grid))?);
         }
+        all = all.and(along(&solver::multistep_on_epsilon)?);
         Ok(all)
     })
 }

@@ -5,7 +5,7 @@ use alphabar::exact::{Gaussian1, Mixture1, Noising};
 use alphabar::fault::guidance::scale_taken_for_weight;
 use alphabar::guidance::{GuidanceScale, guided};
 use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, runtime};
-use alphabar::plan::{ClippedEpsilon, Recipe, SamplerKind, Scheduler, Spacing, Visits};
+use alphabar::plan::{ClippedEpsilon, DDIM, Recipe, Scheduler, Spacing};
 use alphabar::score::exploding_flow_velocity;
 use alphabar::{Schedule, Timestep};
 use anyhow::{Context as _, Result};
@@ -125,18 +125,17 @@ pub fn figures() -> Vec<Figure> {
 fn digits() -> Result<Figure> {
     let source = ModelSource::fixture();
     let text = source.scheduler.clone().context("the built-in network has a scheduler")?;
-    let scheduler = Scheduler { spacing: Spacing::Trailing, ..Scheduler::from_json(&text.text)? };
+    let scheduler = Scheduler::from_json(&text.text)?.spacing(Spacing::Trailing);
     let found = runtime::load(&RuntimeOptions::from_environment(None))?;
     let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::default())?, scheduler.clone());
-    let mut recipe = Recipe::with_sampler(scheduler, SamplerKind::Ddim);
-    recipe.visits = Visits::Count(20);
+    let recipe = Recipe::new(&DDIM).scheduler(scheduler).steps(20);
     let (seeds, labels): (Vec<u64>, [i64; 10]) = ((0..10).collect(), [7; 10]);
     let grey = |x: &f32| (127.5 + 127.5 * f64::from(*x).clamp(-1.0, 1.0)).round() as u8;
     let mut rows = Vec::new();
     let implied = [0.0, 1.0, 2.0, 4.0].map(|scale| (format!("s = {scale}"), scale, ClippedEpsilon::FromClippedX0));
     let kept = [("s = 2, ε kept".to_string(), 2.0, ClippedEpsilon::AsPredicted)];
     for (label, guidance, clipped_epsilon) in implied.into_iter().chain(kept) {
-        let plan = Recipe { clipped_epsilon, ..recipe.clone() }.plan()?;
+        let plan = recipe.clone().clipped_epsilon(clipped_epsilon).plan()?;
         let guidance = GuidanceScale::new(guidance)?;
         let job = Job { labels: Some(&labels), guidance, ..Job::new(&plan, &seeds) };
         let mut pictures: Vec<Array2<u8>> = Vec::new();

@@ -11,9 +11,7 @@ use alphabar::fault::prediction::eps_at_zero_terminal_snr;
 use alphabar::fault::sampler as wrong;
 use alphabar::fault::variance::{learned_range_without_exp, learned_range_without_log};
 use alphabar::gaussian::{Pixel, log_pixel_probability};
-use alphabar::plan::{
-    Ancestral, Clip, ClippedEpsilon, Ddim, Plan, Prediction, Previous, ReverseVariance, Route, Spacing, Step,
-};
+use alphabar::plan::{Ancestral, Clip, ClippedEpsilon, Ddim, End, Plan, Prediction, Previous, ReverseVariance, Route, Spacing, Step};
 use alphabar::posterior::{LogVarianceClip, Moments, Posterior, log_variance_clipped};
 use alphabar::variance::LearnedRange;
 use alphabar::weight::Weighting;
@@ -214,7 +212,7 @@ fn samplers() -> Named {
     let schedule = Schedule::ddpm();
     let route = |spacing: Spacing, steps: usize| {
         let times = spacing.model_timesteps(1000, steps).unwrap_or_default();
-        Route::new(&schedule, &times, Previous::List, true)
+        Route::new(&schedule, &times, Previous::List, End::Data)
     };
     let on = |spacing: Spacing, steps: usize, f: fn(&Schedule, &Route) -> alphabar::Result<Plan>| {
         sampled(route(spacing, steps).and_then(|route| f(&schedule, &route)))

@@ -2,10 +2,7 @@
 
 use alphabar::check::sampler::{self as check, Added, Journey, Mesh};
 use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, runtime};
-use alphabar::plan::{
-    Ancestral, Clip, ClippedEpsilon, Ddim, DpmSolver, Grid, Heun, Noise, Order, Plan, Prediction, Recipe,
-    ReverseVariance, Route, SamplerKind, Scheduler, Spacing, Visits,
-};
+use alphabar::plan::{Ancestral, Clip, ClippedEpsilon, DDIM, DDPM, Ddim, DpmSolver, DpmSolverPlusPlus2M, Grid, Heun, Noise, Order, Plan, Prediction, Recipe, ReverseVariance, Route, Scheduler, Spacing};
 use alphabar::posterior::Moments;
 use alphabar::variance::gaussian_variance;
 use alphabar::{Betas, Schedule, Timestep, noise};
@@ -54,7 +51,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("order_heun", order(heun)),
         ("order_2", order(|grid| dpm(Order::Second, grid))),
         ("order_3", order(|grid| dpm(Order::Third, grid))),
-        ("order_2m", order(|grid| dpm(Order::SecondMultistep, grid))),
+        ("order_2m", order(multistep)),
     ]
 }
 
@@ -79,12 +76,16 @@ const SOLVERS: [(&str, RGBColor, usize, Solver); 5] = [
     ("DDIM", BLUE, 1, |grid| dpm(Order::First, grid)),
     ("Heun", ORANGE, 2, heun),
     ("DPM-Solver-2", GREEN, 2, |grid| dpm(Order::Second, grid)),
-    ("DPM-Solver++ 2M", PURPLE, 1, |grid| dpm(Order::SecondMultistep, grid)),
+    ("DPM-Solver++ 2M", PURPLE, 1, multistep),
     ("DPM-Solver-3", RED, 3, |grid| dpm(Order::Third, grid)),
 ];
 
 fn dpm(order: Order, grid: &Grid) -> alphabar::Result<Plan> {
     DpmSolver { prediction: Prediction::Epsilon, clip: Clip::None, order }.plan(grid)
+}
+
+fn multistep(grid: &Grid) -> alphabar::Result<Plan> {
+    DpmSolverPlusPlus2M { prediction: Prediction::Epsilon, clip: Clip::None }.plan(grid)
 }
 
 fn heun(grid: &Grid) -> alphabar::Result<Plan> {
@@ -256,7 +257,7 @@ fn digits() -> Result<Figure> {
     const SHOWN: [usize; 10] = [1000, 900, 800, 700, 600, 500, 400, 300, 200, 100];
     let source = ModelSource::fixture();
     let text = source.scheduler.clone().context("the built-in network has a scheduler")?;
-    let scheduler = Scheduler { spacing: Spacing::Trailing, ..Scheduler::from_json(&text.text)? };
+    let scheduler = Scheduler::from_json(&text.text)?.spacing(Spacing::Trailing);
     let schedule = scheduler.schedule()?;
     let found = runtime::load(&RuntimeOptions::from_environment(None))?;
     let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::default())?, scheduler.clone());
@@ -267,10 +268,8 @@ fn digits() -> Result<Figure> {
         Array2::from_shape_vec((height, width), values.iter().map(level).collect())
     };
     let mut rows = Vec::new();
-    for (name, kind) in [("DDIM", SamplerKind::Ddim), ("ancestral", SamplerKind::Ddpm)] {
-        let mut recipe = Recipe::with_sampler(scheduler.clone(), kind);
-        recipe.visits = Visits::Count(50);
-        let plan = recipe.plan()?;
+    for (name, method) in [("DDIM", &DDIM), ("ancestral", &DDPM)] {
+        let plan = Recipe::new(method).scheduler(scheduler.clone()).steps(50).plan()?;
         let mut x = vec![0f32; channels * height * width];
         noise::fill_batch(&seeds, 0, &mut x);
         let (mut states, mut predictions) = (Vec::new(), Vec::new());
