@@ -221,7 +221,7 @@ impl RecipeArgs {
                 if given { Failure::usage(format!("{option}: {error}")) } else { Failure::input(error) }
             }
         };
-        let trained = recipe.scheduler.trained_steps;
+        let trained = recipe.scheduler.trained_steps();
         let most = recipe.sampler.most_evaluations(trained);
         if let Some(steps) = self.steps.filter(|steps| !(1..=most).contains(steps)) {
             let why =

@@ -35,7 +35,7 @@ pub use heun::Heun;
 #[cfg(feature = "serde")]
 pub use recipe::{Recipe, SamplerKind, Visits};
 #[cfg(feature = "serde")]
-pub use scheduler::{BetaSchedule, Scheduler, VarianceType};
+pub use scheduler::{Scheduler, VarianceType};
 pub use spacing::{Previous, Route, Spacing, Visit};
 
 pub use crate::prediction::Prediction;

@@ -105,7 +105,7 @@ impl Recipe {
             SamplerKind::DpmSolverMultistep => 20,
             SamplerKind::Heun => 39,
         };
-        let count = sampler.most_evaluations(scheduler.trained_steps).min(usual);
+        let count = sampler.most_evaluations(scheduler.trained_steps()).min(usual);
         let (previous, eta, clipped_epsilon) = (Previous::List, 0.0, ClippedEpsilon::AsPredicted);
         Self { scheduler, sampler, visits: Visits::Count(count), previous, eta, clipped_epsilon }
     }
@@ -120,7 +120,7 @@ impl Recipe {
     /// # Errors
     /// [`Error::CountOutOfRange`] unless 1 ≤ S ≤ T and every timestep is below T.
     pub fn model_timesteps(&self) -> Result<Vec<usize>> {
-        let (trained, spacing) = (self.scheduler.trained_steps, &self.scheduler.spacing);
+        let (trained, spacing) = (self.scheduler.trained_steps(), &self.scheduler.spacing);
         let count = match (&self.visits, self.sampler) {
             (Visits::List(list), _) => return Ok(list.clone()),
             (Visits::Count(evaluations), SamplerKind::Heun) => evaluations.div_ceil(2),

@@ -11,22 +11,7 @@ use super::{Clip, ReverseVariance, Spacing};
 use crate::error::{Error, Result};
 use crate::prediction::Prediction;
 use crate::python_json;
-use crate::schedule::{Betas, MAX_STEPS, Schedule, Timestep};
-
-/// Where the βs come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BetaSchedule {
-    /// `linear`.
-    Linear,
-    /// `scaled_linear`.
-    ScaledLinear,
-    /// `squaredcos_cap_v2`; takes no end points.
-    Cosine,
-    /// `sigmoid`, a logistic curve in β.
-    Sigmoid,
-    /// `trained_betas`.
-    Given(Vec<f64>),
-}
+use crate::schedule::{Betas, Curve, Definition, MAX_STEPS, Schedule, Timestep};
 
 /// The `variance_type` of DDPM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,16 +49,9 @@ impl VarianceType {
 pub struct Scheduler {
     /// `_class_name`, if the file has one.
     pub class_name: Option<String>,
-    /// `num_train_timesteps`.
-    pub trained_steps: usize,
-    /// `beta_schedule` or `trained_betas`.
-    pub beta_schedule: BetaSchedule,
-    /// `beta_start`.
-    pub beta_start: f64,
-    /// `beta_end`.
-    pub beta_end: f64,
+    /// The chain of βs: `num_train_timesteps`, `beta_schedule` with `beta_start` and `beta_end`, or `trained_betas`;
     /// `rescale_betas_zero_snr`.
-    pub zero_terminal_snr: bool,
+    pub chain: Definition,
     /// `prediction_type`.
     pub prediction: Prediction,
     /// `variance_type`.
@@ -94,11 +72,7 @@ impl Default for Scheduler {
     fn default() -> Self {
         Self {
             class_name: None,
-            trained_steps: 1000,
-            beta_schedule: BetaSchedule::Linear,
-            beta_start: 1e-4,
-            beta_end: 0.02,
-            zero_terminal_snr: false,
+            chain: Definition::linear(1000),
             prediction: Prediction::Epsilon,
             variance: VarianceType::FixedSmall,
             clip: Clip::Range { bound: 1.0 },
@@ -120,7 +94,7 @@ impl Scheduler {
     pub fn from_json(text: &str) -> Result<Self> {
         let keys = object(text)?;
         let keys = Keys(&keys);
-        let chain = Self::chain(&keys)?;
+        let chain = chain(&keys)?;
         let class_name = keys.text("_class_name")?;
         let multistep = class_name == Some(MULTISTEP);
         if multistep {
@@ -151,7 +125,7 @@ impl Scheduler {
             },
             steps_offset,
             data_is_clean: keys.flag("set_alpha_to_one", true)?,
-            ..chain
+            chain,
         })
     }
 
@@ -160,37 +134,13 @@ impl Scheduler {
     /// # Errors
     /// As [`Scheduler::from_json`] for the keys that are read.
     pub fn chain_from_json(text: &str) -> Result<Self> {
-        Self::chain(&Keys(&object(text)?))
+        Ok(Self { chain: chain(&Keys(&object(text)?))?, ..Self::default() })
     }
 
-    fn chain(keys: &Keys<'_>) -> Result<Self> {
-        let defaults = Self::default();
-        let beta_schedule = match keys.get("trained_betas") {
-            Some(given) => BetaSchedule::Given(numbers("trained_betas", given)?),
-            None => {
-                keys.name("beta_schedule", BETA_SCHEDULES, "linear, scaled_linear, squaredcos_cap_v2 or sigmoid")?
-            }
-        };
-        let given = match &beta_schedule {
-            BetaSchedule::Given(betas) => Some(betas.len()),
-            _ => None,
-        };
-        let trained_steps =
-            keys.count("num_train_timesteps", given.unwrap_or(defaults.trained_steps), 1, MAX_STEPS)?;
-        if let Some(given) = given.filter(|&given| given != trained_steps) {
-            let (found, expected) = (vec![given], vec![trained_steps]);
-            return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
-        }
-        let scheduler = Self {
-            trained_steps,
-            beta_schedule,
-            beta_start: keys.number("beta_start", defaults.beta_start)?,
-            beta_end: keys.number("beta_end", defaults.beta_end)?,
-            zero_terminal_snr: keys.flag("rescale_betas_zero_snr", false)?,
-            ..defaults
-        };
-        scheduler.schedule()?;
-        Ok(scheduler)
+    /// T, the steps of training.
+    #[must_use]
+    pub const fn trained_steps(&self) -> usize {
+        self.chain.steps()
     }
 
     /// The schedule that the βs give, rescaled to zero terminal SNR if the configuration says so.
@@ -198,27 +148,51 @@ impl Scheduler {
     /// Deviation from diffusers: f64 throughout, so that β agrees with its f32 to about 10⁻⁷ and ᾱ_T to about 10⁻⁵.
     ///
     /// # Errors
-    /// As [`Betas::new`] and the constructor of the named schedule.
+    /// As [`Definition::betas`].
     pub fn schedule(&self) -> Result<Schedule> {
-        let (steps, start, end) = (self.trained_steps, self.beta_start, self.beta_end);
-        if !matches!(self.beta_schedule, BetaSchedule::Cosine | BetaSchedule::Given(_)) {
-            for (name, value) in [("beta_start", start), ("beta_end", end)] {
-                if !(value > 0.0 && value <= 1.0) {
-                    return Err(Error::OutOfRange { name, value, expected: "a number in (0, 1]" });
-                }
-            }
-        }
-        let betas = match &self.beta_schedule {
-            BetaSchedule::Linear => Betas::linear(steps, start, end)?,
-            BetaSchedule::ScaledLinear => Betas::scaled_linear(steps, start, end)?,
-            BetaSchedule::Cosine => Betas::cosine(steps)?,
-            BetaSchedule::Sigmoid => Betas::sigmoid(steps, start, end)?,
-            BetaSchedule::Given(betas) => Betas::new(betas.clone())?,
-        };
-        let schedule = Schedule::new(betas);
-        if self.zero_terminal_snr { Ok(Schedule::new(Betas::zero_terminal_snr(&schedule)?)) } else { Ok(schedule) }
+        self.chain.schedule()
     }
 }
+
+/// The chain of βs that the keys define.
+fn chain(keys: &Keys<'_>) -> Result<Definition> {
+    let usual = Definition::linear(1000);
+    let [start, end] = [("beta_start", usual.start()), ("beta_end", usual.end())];
+    let given = keys.get("trained_betas").map(|list| numbers("trained_betas", list)).transpose()?;
+    let curve = if given.is_none() { curve(keys)? } else { Curve::Linear };
+    let length = given.as_ref().map(Vec::len);
+    let steps = keys.count("num_train_timesteps", length.unwrap_or(usual.steps()), 1, MAX_STEPS)?;
+    if let Some(length) = length.filter(|&length| length != steps) {
+        let (found, expected) = (vec![length], vec![steps]);
+        return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
+    }
+    let [start, end] = [(start.0, keys.number(start.0, start.1)?), (end.0, keys.number(end.0, end.1)?)];
+    let definition = match given {
+        Some(betas) => Betas::new(betas)?.into(),
+        None => Definition::new(curve, steps).beta_start(start.1).beta_end(end.1),
+    };
+    let rescaled = keys.flag("rescale_betas_zero_snr", false)?;
+    if definition.curve().is_some_and(Curve::has_range) {
+        for (name, value) in [start, end] {
+            if !(value > 0.0 && value <= 1.0) {
+                return Err(Error::OutOfRange { name, value, expected: "a number in (0, 1]" });
+            }
+        }
+    }
+    let chain = if rescaled { definition.with_zero_terminal_snr() } else { definition };
+    chain.betas()?;
+    Ok(chain)
+}
+
+/// The curve that `beta_schedule` names.
+fn curve(keys: &Keys<'_>) -> Result<Curve> {
+    let called = |curve: Curve| curve.diffusers_name().map(|name| (name, curve));
+    let curves: Vec<(&str, Curve)> = Curve::ALL.into_iter().filter_map(called).collect();
+    keys.name("beta_schedule", &curves, BETA_SCHEDULES)
+}
+
+/// What `beta_schedule` may be.
+const BETA_SCHEDULES: &str = "linear, scaled_linear, squaredcos_cap_v2 or sigmoid";
 
 /// The diffusers class that DPM-Solver++ 2M belongs to.
 const MULTISTEP: &str = "DPMSolverMultistepScheduler";
@@ -234,13 +208,6 @@ const ONLY_2M: &[(&str, &str)] = &[
     ("use_beta_sigmas", "false"),
     ("use_lu_lambdas", "false"),
     ("use_flow_sigmas", "false"),
-];
-
-const BETA_SCHEDULES: &[(&str, BetaSchedule)] = &[
-    ("linear", BetaSchedule::Linear),
-    ("scaled_linear", BetaSchedule::ScaledLinear),
-    ("squaredcos_cap_v2", BetaSchedule::Cosine),
-    ("sigmoid", BetaSchedule::Sigmoid),
 ];
 
 const PREDICTIONS: &[(&str, Prediction)] =
@@ -356,7 +323,7 @@ fn syntax_error(error: &serde_json::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{BetaSchedule, Clip, Prediction, Scheduler, Spacing, VarianceType};
+    use super::{BETA_SCHEDULES, Clip, Curve, Definition, Prediction, Scheduler, Spacing, VarianceType};
     use crate::error::Error;
 
     #[test]
@@ -365,7 +332,7 @@ mod tests {
         for text in ["{}", "{\"beta_start\": null, \"dynamo\": [1]}"] {
             assert_eq!(Scheduler::from_json(text).unwrap(), want);
         }
-        assert_eq!((want.trained_steps, want.clip, want.data_is_clean), (1000, Clip::Range { bound: 1.0 }, true));
+        assert_eq!((want.trained_steps(), want.clip, want.data_is_clean), (1000, Clip::Range { bound: 1.0 }, true));
     }
 
     #[test]
@@ -378,11 +345,7 @@ mod tests {
         let got = Scheduler::from_json(text).unwrap();
         let want = Scheduler {
             class_name: Some("DDPMScheduler".into()),
-            trained_steps: 10,
-            beta_schedule: BetaSchedule::ScaledLinear,
-            beta_start: 0.1,
-            beta_end: 0.2,
-            zero_terminal_snr: true,
+            chain: Definition::scaled_linear(10).beta_start(0.1).beta_end(0.2).with_zero_terminal_snr(),
             prediction: Prediction::V,
             variance: VarianceType::LearnedRange,
             clip: Clip::Quantile { fraction: 0.9, max: 3.0 },
@@ -433,8 +396,21 @@ mod tests {
     }
 
     #[test]
+    fn every_curve_of_diffusers_is_read_by_its_name_and_no_other() {
+        for curve in Curve::ALL {
+            let read = |name: &str| Scheduler::from_json(&format!("{{\"beta_schedule\": \"{name}\"}}"));
+            let Some(name) = curve.diffusers_name() else {
+                assert!(read(curve.name()).is_err(), "{curve:?}");
+                continue;
+            };
+            assert_eq!(read(name).unwrap().chain.curve(), Some(curve), "{name}");
+            assert!(BETA_SCHEDULES.contains(name), "{name}");
+        }
+    }
+
+    #[test]
     fn given_betas_set_the_number_of_steps_and_must_agree_with_it() {
-        assert_eq!(Scheduler::from_json("{\"trained_betas\": [0.1, 0.2]}").unwrap().trained_steps, 2);
+        assert_eq!(Scheduler::from_json("{\"trained_betas\": [0.1, 0.2]}").unwrap().trained_steps(), 2);
         let error = Scheduler::from_json("{\"trained_betas\": [0.1, 0.2], \"num_train_timesteps\": 3}").unwrap_err();
         assert!(matches!(error, Error::ShapeMismatch { name: "trained_betas", .. }), "{error}");
     }

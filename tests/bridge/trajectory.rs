@@ -177,7 +177,8 @@ fn wrong_plans_are_seen() {
     let mut beta = ddpm.clone();
     beta.scheduler.variance = VarianceType::FixedLarge;
     let mut later = ddpm.clone();
-    later.scheduler.beta_end *= 1.0001;
+    let chain = later.scheduler.chain.clone();
+    later.scheduler.chain = chain.beta_end(later.scheduler.chain.end() * 1.0001);
     let stride = Recipe { previous: Previous::Stride, ..trailing.clone() };
     let stochastic = Recipe { eta: 0.001, ..ddim.clone() };
     let changed = |recipe: &Recipe, step: usize, change: &dyn Fn(&mut alphabar::plan::Step)| {
