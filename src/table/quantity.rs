@@ -141,11 +141,6 @@ impl Quantity {
     pub(crate) fn kept(name: &str) -> Option<Self> {
         Self::from_name(name).filter(|quantity| quantity.published_name().is_some())
     }
-
-    /// Its published name, or its own where there is none.
-    pub(crate) fn usual_name(self) -> &'static str {
-        self.published_name().unwrap_or_else(|| self.name())
-    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ fn wrong(name: &str, kind: Curve) -> Report {
 
 #[test]
 fn a_right_array_alone_is_recognised() {
-    for array in Quantity::ALL.into_iter().filter(|array| !NOT_ALONE.contains(array)) {
+    let kept = |array: &&Quantity| array.published_name().is_some() && !NOT_ALONE.contains(array);
+    for &array in Quantity::ALL.iter().filter(kept) {
         for kind in [Curve::Linear, Curve::Cosine, Curve::ScaledLinear] {
             let report = diagnose(&[numbers(published(array), right(array, kind))], None);
             assert!(report.is_right(), "{array:?}, {}: {report}", kind.published_name());

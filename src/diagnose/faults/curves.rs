@@ -213,7 +213,10 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         beta: |meant, i| line(&roots(meant), i as f64 / meant.steps() as f64).powi(2),
     },
     CurveFault {
-        fault: slip("scaled_linear_reversed", "first and last beta are exchanged: the schedule runs backwards"),
+        fault: slip(
+            "scaled_linear_reversed",
+            "the roots of first and last beta are exchanged: the schedule runs backwards",
+        ),
         curve: Curve::ScaledLinear,
         beta: |meant, i| line(&roots(meant), 1.0 - unit(meant, i)).powi(2),
     },
