@@ -5,10 +5,11 @@
 //! method behind it, and named *faults* that the claim rejects; the same claims take other people's code.
 //!
 //! ```
-//! use alphabar::diagnose::{Numbers, diagnose, named};
+//! use alphabar::diagnose::{Numbers, diagnose};
+//! use alphabar::schedule::Definition;
 //!
 //! let betas: Vec<f64> = (0..1000).map(|i| 1e-4 + (0.02 - 1e-4) * i as f64 / 1000.0).collect();
-//! let report = diagnose(&[Numbers::f64("betas", betas)], named("linear", 1000, None, None).as_ref());
+//! let report = diagnose(&[Numbers::f64("betas", betas)], Some(&Definition::linear(1000)));
 //! assert!(report.to_string().contains("divided by T where T − 1 was meant"));
 //! ```
 //!

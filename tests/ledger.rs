@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alphabar::fault::table::{ARRAY_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, SCHEDULE_FAULTS};
+use alphabar::diagnose::faults::{CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, TABLE_FAULTS};
 use alphabar::fault::{Origin, Severity, errata};
 use alphabar::verify::{claims, ledger};
 
@@ -61,7 +61,7 @@ fn names_of_claims_and_faults_are_unique() {
     let mut sentences: BTreeMap<&str, &str> = BTreeMap::new();
     let of_claims = claims().into_iter().flat_map(|claim| claim.fault_list().collect::<Vec<_>>());
     let of_tables =
-        SCHEDULE_FAULTS.iter().map(|known| known.fault).chain(ARRAY_FAULTS.iter().map(|known| known.fault));
+        CURVE_FAULTS.iter().map(|known| known.fault).chain(TABLE_FAULTS.iter().map(|known| known.fault));
     let of_rescaling = RESCALING_FAULTS.iter().map(|known| known.fault).chain([NOT_RESCALED, RESCALED_UNASKED]);
     for fault in of_claims.chain(of_tables).chain(of_rescaling) {
         let other = sentences.insert(fault.name, fault.sentence);

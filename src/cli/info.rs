@@ -9,7 +9,7 @@ use super::progress::Voice;
 use super::recipe_args::scheduler_of;
 use super::runtime_args::RuntimeArgs;
 use crate::onnx::Contract;
-use crate::plan::{BetaSchedule, Clip, Recipe, Scheduler};
+use crate::plan::{Clip, Recipe, Scheduler};
 use crate::schedule::Timestep;
 
 /// Arguments of `alphabar info`.
@@ -97,14 +97,14 @@ fn scheduler_text(scheduler: &Scheduler) -> Outcome<String> {
     let schedule = scheduler.schedule()?;
     let none = format!("no class named ({} is used)", Recipe::default().method.name);
     let class = scheduler.class_name.as_ref().unwrap_or(&none);
-    let betas = match &scheduler.beta_schedule {
-        BetaSchedule::Linear => "linear",
-        BetaSchedule::ScaledLinear => "scaled_linear",
-        BetaSchedule::Cosine => "squaredcos_cap_v2 (cosine)",
-        BetaSchedule::Sigmoid => "sigmoid",
-        BetaSchedule::Given(_) => "trained_betas",
-    };
-    let zero = if scheduler.zero_terminal_snr { ", rescaled to zero terminal SNR" } else { "" };
+    let betas = scheduler.chain.curve().map_or_else(
+        || "trained_betas".into(),
+        |curve| match curve.published_name() {
+            name if name == curve.name() => name.into(),
+            name => format!("{name} ({})", curve.name()),
+        },
+    );
+    let zero = if scheduler.chain.has_zero_terminal_snr() { ", rescaled to zero terminal SNR" } else { "" };
     let (first, last) = (Timestep::new(1), schedule.last());
     let clip = match scheduler.clip {
         Clip::None => "none".into(),

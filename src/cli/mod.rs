@@ -3,6 +3,7 @@
 mod bench;
 mod cases;
 mod check;
+mod choice;
 mod compare;
 mod convert;
 mod failure;

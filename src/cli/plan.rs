@@ -102,9 +102,9 @@ fn heading(recipe: &Recipe, plan: &Plan) -> Outcome<String> {
     let scheduler = &recipe.scheduler;
     let count = plan.steps().len();
     let mut text = if recipe.evaluations_per_step()? > 1 {
-        format!("{} · {count} evaluations, a chain of {} steps", plan.name(), scheduler.trained_steps)
+        format!("{} · {count} evaluations, a chain of {} steps", plan.name(), scheduler.trained_steps())
     } else {
-        format!("{} · {count} of {} steps", plan.name(), scheduler.trained_steps)
+        format!("{} · {count} of {} steps", plan.name(), scheduler.trained_steps())
     };
     let _ = write!(text, " · {:?} prediction", scheduler.prediction);
     let _ = match scheduler.clip {

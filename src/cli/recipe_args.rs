@@ -254,7 +254,7 @@ impl RecipeArgs {
                 if given { Failure::usage(format!("{option}: {error}")) } else { Failure::input(error) }
             }
         };
-        let (trained, most) = (recipe.scheduler.trained_steps, recipe.most_evaluations()?);
+        let (trained, most) = (recipe.scheduler.trained_steps(), recipe.most_evaluations()?);
         if let Some(steps) = self.steps.filter(|steps| !(1..=most).contains(steps)) {
             let each = recipe.evaluations_per_step()?;
             let why = match each {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use ndarray::Array1;
 use ndarray_npy::NpzWriter;
 
+use super::choice::CurveParser;
 use super::failure::{Failure, Outcome, print};
 use super::output::Draft;
-use crate::schedule::Schedule;
-use crate::table::{Column, Table, ulps};
+use crate::schedule::{Curve, Definition, Schedule};
+use crate::table::{Quantity, Table, ulps};
 
 /// Arguments of `alphabar table`.
 #[derive(clap::Args, Debug)]
@@ -30,9 +31,9 @@ pub struct Args {
 /// A schedule by name.
 #[derive(clap::Args, Debug)]
 pub struct ScheduleArgs {
-    /// linear, scaled_linear, cosine (squaredcos_cap_v2), sigmoid, const or jsd
-    #[arg(long, default_value = "linear")]
-    schedule: String,
+    /// The curve of β
+    #[arg(long, value_parser = CurveParser, default_value = Curve::Linear.name())]
+    schedule: Curve,
     /// T
     #[arg(long, default_value_t = 1000)]
     steps: usize,
@@ -55,15 +56,12 @@ impl ScheduleArgs {
     /// The schedule.
     ///
     /// # Errors
-    /// Exit 2 for an unknown name or numbers out of range.
+    /// Exit 2 for numbers out of range.
     pub fn schedule(&self) -> Outcome<Schedule> {
-        let Self { schedule, steps, beta_start, beta_end } = self;
-        let named = crate::diagnose::named(schedule, *steps, *beta_start, *beta_end).ok_or_else(|| {
-            let names = "linear, scaled_linear, cosine (squaredcos_cap_v2), sigmoid, const or jsd";
-            Failure::usage(format!("--schedule {schedule:?} is not known; expected {names}"))
-        })?;
-        let betas = named.betas().map_err(|error| Failure::usage(format!("--schedule {schedule}: {error}")))?;
-        Ok(Schedule::new(betas))
+        let mut named = Definition::new(self.schedule, self.steps);
+        named = self.beta_start.map_or(named.clone(), |beta| named.beta_start(beta));
+        named = self.beta_end.map_or(named.clone(), |beta| named.beta_end(beta));
+        named.schedule().map_err(|error| Failure::usage(format!("--schedule {}: {error}", self.schedule.name())))
     }
 }
 
@@ -97,10 +95,11 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 fn csv(table: &Table) -> String {
-    let names: Vec<&str> = Column::ALL.iter().map(|column| column.name()).collect();
+    let names: Vec<&str> = Table::COLUMNS.iter().map(|column| column.name()).collect();
     let mut text = format!("t,{}\n", names.join(","));
     for i in 0..table.len() {
-        let row: Vec<String> = Column::ALL.iter().map(|&column| format!("{:?}", table.column(column)[i])).collect();
+        let row: Vec<String> =
+            Table::COLUMNS.iter().map(|&column| format!("{:?}", table.column(column)[i])).collect();
         let _ = writeln!(text, "{},{}", i + 1, row.join(","));
     }
     text
@@ -109,8 +108,8 @@ fn csv(table: &Table) -> String {
 fn json(table: &Table) -> Outcome<String> {
     use serde_json::{Map, Number, Value};
     let number = |&x: &f64| Number::from_f64(x).map_or_else(|| Value::from(x.to_string()), Value::Number);
-    let column = |&column: &Column| (column.name().to_owned(), table.column(column).iter().map(number).collect());
-    let object: Map<String, Value> = Column::ALL.iter().map(column).collect();
+    let column = |&column: &Quantity| (column.name().to_owned(), table.column(column).iter().map(number).collect());
+    let object: Map<String, Value> = Table::COLUMNS.iter().map(column).collect();
     serde_json::to_string_pretty(&object).map(|text| text + "\n").map_err(Failure::input)
 }
 
@@ -118,7 +117,7 @@ fn npz(table: &Table, path: &Path) -> Outcome {
     let mut draft = Draft::new(path)?;
     let failed = |error: &dyn std::fmt::Display| Failure::input(format!("cannot write {}: {error}", path.display()));
     let mut writer = NpzWriter::new_compressed(draft.file());
-    for column in Column::ALL {
+    for column in Table::COLUMNS {
         let values = Array1::from(table.column(column).to_vec());
         writer.add_array(column.name(), &values).map_err(|error| failed(&error))?;
     }
@@ -133,7 +132,7 @@ fn report(schedule: &Schedule, table: &Table) -> String {
         "largest error of the ordinary formulas (cumulative product, 1 - alpha_bar by subtraction), in ulp\n",
     );
     let _ = writeln!(text, "{:<26} {:>14} {:>6} {:>14} {:>6}", "column", "f64", "at t", "f32", "at t");
-    for column in Column::ALL {
+    for column in Table::COLUMNS {
         let worst = |other: &Table, unit: f64| {
             let off = |(i, (&got, &want)): (usize, (&f64, &f64))| (ulps(got, want) / unit, i + 1);
             let pairs = other.column(column).iter().zip(table.column(column)).enumerate().map(off);

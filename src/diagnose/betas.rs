@@ -4,17 +4,17 @@ use super::expected::definition;
 use super::recognise::{recognise, usual};
 use super::report::{Finding, Place, Verdict};
 use super::search::{Closest, compare, distance};
-use super::{Meant, Numbers, relation};
+use super::{Definition, Numbers, relation};
 use crate::fault::Fault;
-use crate::fault::table::Array;
+use crate::table::Quantity;
 
 /// Judges the βs themselves.
-pub(crate) fn betas(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
-    let mut finding = Finding::new(numbers, Array::Betas.symbol(), Verdict::Wrong);
+pub(crate) fn betas(numbers: &Numbers, meant: Option<&Definition>) -> Finding {
+    let mut finding = Finding::new(numbers, Quantity::Beta.symbol(), Verdict::Wrong);
     if let Some(meant) = meant {
         if compare(&mut finding, numbers, &definition(meant, numbers.precision)) {
             finding.schedule = Some(meant.clone());
-            finding.remarks.push(format!("{}, as named", meant.words()));
+            finding.remarks.push(format!("{meant}, as named"));
             return finding;
         }
         let (other, fault) = meant.other_rescaling();
@@ -27,9 +27,9 @@ pub(crate) fn betas(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
         finding.faults.push(fault);
         return finding;
     }
-    let recognised = recognise(Array::Betas, numbers);
+    let recognised = recognise(Quantity::Beta, numbers);
     // Any line is on some linear schedule, that of 1 − β too; no chain begins by losing most of its signal.
-    let doubtful = |found: &Meant| numbers.values[0] > 0.5 && !found.is_usual();
+    let doubtful = |found: &Definition| numbers.values[0] > 0.5 && !found.is_usual();
     if recognised.as_ref().is_none_or(doubtful)
         && let Some(words) = transformed(numbers)
     {
@@ -38,13 +38,13 @@ pub(crate) fn betas(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
     }
     match (recognised, meant) {
         (Some(found), Some(meant)) if found != *meant => {
-            finding.remarks.push(format!("the betas are {}, not {}", found.words(), meant.words()));
+            finding.remarks.push(format!("the betas are {found}, not {meant}"));
             return finding;
         }
         (Some(found), None) => {
             finding.ulps = Some(distance(&numbers.values, &found.values()));
             finding.verdict = Verdict::Right;
-            finding.remarks.push(format!("recognised as {}", found.words()));
+            finding.remarks.push(format!("recognised as {found}"));
             finding.schedule = Some(found);
             return finding;
         }
@@ -65,7 +65,13 @@ pub(crate) fn betas(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
     match meant {
         Some(meant) => {
             let best = meant.values();
-            finding.remarks.extend(relation::describe(&numbers.values, &best, Array::Betas, None, numbers.precision));
+            finding.remarks.extend(relation::describe(
+                &numbers.values,
+                &best,
+                Quantity::Beta,
+                None,
+                numbers.precision,
+            ));
         }
         None => {
             finding.verdict = Verdict::Right;
@@ -76,13 +82,13 @@ pub(crate) fn betas(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
 }
 
 /// A known faulty schedule that these βs are.
-fn faulty_schedule(numbers: &Numbers, meant: Option<&Meant>) -> Option<Fault> {
+fn faulty_schedule(numbers: &Numbers, meant: Option<&Definition>) -> Option<Fault> {
     let bases = match meant {
         Some(meant) => vec![meant.clone()],
         None => usual(numbers.values.len()),
     };
-    let mut closest = Closest::new(numbers, bases.iter().map(Meant::values));
-    for (fault, values) in bases.iter().flat_map(Meant::known_faults) {
+    let mut closest = Closest::new(numbers, bases.iter().map(Definition::values));
+    for (fault, values) in bases.iter().flat_map(Definition::known_faults) {
         closest.consider(fault, &values);
     }
     closest.fault()
@@ -98,7 +104,7 @@ fn transformed(numbers: &Numbers) -> Option<String> {
     ];
     forms.iter().find_map(|((offset, factor), words)| {
         let values = numbers.values.iter().map(|v| offset + factor * v).collect();
-        let found = recognise(Array::Betas, &Numbers { values, ..numbers.clone() })?;
-        found.is_usual().then(|| format!("{words} of {}", found.words()))
+        let found = recognise(Quantity::Beta, &Numbers { values, ..numbers.clone() })?;
+        found.is_usual().then(|| format!("{words} of {found}"))
     })
 }

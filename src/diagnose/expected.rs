@@ -1,9 +1,8 @@
 //! What each array should hold, and how far rounding may have moved it.
 
 use super::bounded::Bounded;
-use super::{Basis, Meant, Precision};
-use crate::fault::table::Array;
-use crate::table::{Column, Table};
+use super::{Basis, Definition, Precision};
+use crate::table::{Quantity, Table};
 
 /// One accepted reading of an array.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +103,7 @@ impl Arithmetic {
 }
 
 /// The βs of what was meant, computed from the definition.
-pub(crate) fn definition(meant: &Meant, precision: Precision) -> Expected {
+pub(crate) fn definition(meant: &Definition, precision: Precision) -> Expected {
     let best = meant.values();
     let Arithmetic { computed, stored, least } = Arithmetic::stored_in(precision);
     let errors = meant.errors(computed);
@@ -113,12 +112,12 @@ pub(crate) fn definition(meant: &Meant, precision: Precision) -> Expected {
 }
 
 /// Every accepted reading of an array from the βs in hand.
-pub(crate) fn readings(array: Array, basis: &Basis, arithmetic: Arithmetic) -> Vec<Expected> {
+pub(crate) fn readings(array: Quantity, basis: &Basis, arithmetic: Arithmetic) -> Vec<Expected> {
     let u = arithmetic.stored;
     let steps = basis.chain.steps();
     let table = basis.schedule.as_ref().map(Table::new);
     let rows = rows(basis, arithmetic);
-    let column = |column: Column, bounded: fn(&Row) -> Bounded| {
+    let column = |column: Quantity, bounded: fn(&Row) -> Bounded| {
         let bound = rows.iter().map(|row| arithmetic.bound(bounded(row))).collect();
         let best = match &table {
             Some(table) => table.column(column).to_vec(),
@@ -131,28 +130,33 @@ pub(crate) fn readings(array: Array, basis: &Basis, arithmetic: Arithmetic) -> V
         Expected { convention, best: rows.iter().map(|row| f(row).v).collect(), bound }
     };
     match array {
-        Array::Betas => vec![column(Column::Beta, |r| r.beta)],
-        Array::Alphas => vec![column(Column::Alpha, |r| r.alpha)],
-        Array::AlphasCumprod => {
-            let plain = column(Column::AlphaBar, |r| r.bar);
+        Quantity::Beta => vec![column(Quantity::Beta, |r| r.beta)],
+        Quantity::Alpha => vec![column(Quantity::Alpha, |r| r.alpha)],
+        Quantity::SqrtAlpha => vec![column(Quantity::SqrtAlpha, |r| r.alpha.sqrt())],
+        Quantity::OneMinusAlphaBar => vec![column(Quantity::OneMinusAlphaBar, |r| r.bar.one_minus())],
+        Quantity::LogBetaTilde => vec![column(Quantity::LogBetaTilde, |r| r.beta_tilde().ln())],
+        Quantity::LossWeightBeta => vec![derived(Row::weight_beta, Convention::Only)],
+        Quantity::LossWeightBetaTilde => vec![derived(Row::weight_beta_tilde, Convention::Only)],
+        Quantity::AlphaBar => {
+            let plain = column(Quantity::AlphaBar, |r| r.bar);
             let floor = terminal_floor(&plain, 0.0, TERMINAL_ALPHA_BAR);
             std::iter::once(plain).chain(floor).collect()
         }
-        Array::AlphasCumprodPrev => vec![derived(|r| r.before, Convention::Only)],
-        Array::SqrtAlphasCumprod => vec![column(Column::SqrtAlphaBar, |r| r.bar.sqrt())],
-        Array::SqrtOneMinusAlphasCumprod => vec![column(Column::SqrtOneMinusAlphaBar, |r| r.bar.one_minus().sqrt())],
-        Array::LogOneMinusAlphasCumprod => vec![derived(|r| r.bar.one_minus().ln(), Convention::Only)],
-        Array::SqrtRecipAlphasCumprod => vec![derived(|r| r.bar.recip().sqrt(), Convention::Only)],
-        Array::SqrtRecipm1AlphasCumprod => vec![derived(|r| r.bar.recip().minus(1.0).sqrt(), Convention::Only)],
-        Array::PosteriorVariance => {
-            let plain = column(Column::BetaTilde, Row::beta_tilde);
+        Quantity::AlphaBarPrev => vec![derived(|r| r.before, Convention::Only)],
+        Quantity::SqrtAlphaBar => vec![column(Quantity::SqrtAlphaBar, |r| r.bar.sqrt())],
+        Quantity::SqrtOneMinusAlphaBar => vec![column(Quantity::SqrtOneMinusAlphaBar, |r| r.bar.one_minus().sqrt())],
+        Quantity::LogOneMinusAlphaBar => vec![derived(|r| r.bar.one_minus().ln(), Convention::Only)],
+        Quantity::SqrtRecipAlphaBar => vec![derived(|r| r.bar.recip().sqrt(), Convention::Only)],
+        Quantity::SqrtRecipM1AlphaBar => vec![derived(|r| r.bar.recip().minus(1.0).sqrt(), Convention::Only)],
+        Quantity::BetaTilde => {
+            let plain = column(Quantity::BetaTilde, Row::beta_tilde);
             let mut floor = Expected { convention: Convention::VarianceFloor, ..plain.clone() };
             floor.best[0] = 1e-20;
             floor.bound[0] = 1e-26;
             vec![plain, floor]
         }
-        Array::PosteriorLogVarianceClipped => {
-            let log = column(Column::LogBetaTilde, |r| r.beta_tilde().ln());
+        Quantity::LogBetaTildeClipped => {
+            let log = column(Quantity::LogBetaTilde, |r| r.beta_tilde().ln());
             let mut copied = Expected { convention: Convention::LogVarianceCopiesSecond, ..log.clone() };
             let second = 1.min(steps - 1);
             (copied.best[0], copied.bound[0]) = (log.best[second], log.bound[second]);
@@ -161,15 +165,15 @@ pub(crate) fn readings(array: Array, basis: &Basis, arithmetic: Arithmetic) -> V
             floor.bound[0] = 100.0 * u;
             vec![copied, floor]
         }
-        Array::PosteriorMeanCoef1 => vec![column(Column::MeanX0, |r| r.beta * r.before.sqrt() / r.bar.one_minus())],
-        Array::PosteriorMeanCoef2 => {
-            vec![column(Column::MeanXt, |r| r.before.one_minus() * r.alpha.sqrt() / r.bar.one_minus())]
+        Quantity::MeanX0 => vec![column(Quantity::MeanX0, |r| r.beta * r.before.sqrt() / r.bar.one_minus())],
+        Quantity::MeanXt => {
+            vec![column(Quantity::MeanXt, |r| r.before.one_minus() * r.alpha.sqrt() / r.bar.one_minus())]
         }
-        Array::Snr => vec![column(Column::Snr, |r| r.bar / r.bar.one_minus())],
-        Array::LogSnr => vec![derived(Row::log_snr, Convention::Only)],
-        Array::LambdaT => vec![derived(|r| r.log_snr().times(0.5), Convention::Only)],
-        Array::LossWeight => weights(&derived, steps),
-        Array::Sigmas => {
+        Quantity::Snr => vec![column(Quantity::Snr, |r| r.bar / r.bar.one_minus())],
+        Quantity::LogSnr => vec![derived(Row::log_snr, Convention::Only)],
+        Quantity::HalfLogSnr => vec![derived(|r| r.log_snr().times(0.5), Convention::Only)],
+        Quantity::LossWeight => weights(&derived, steps),
+        Quantity::Sigma => {
             let plain = derived(|r| (r.bar.one_minus() / r.bar).sqrt(), Convention::Only);
             let fall = |v: &[f64], last| v.iter().rev().copied().chain([last]).collect();
             let falling = Expected {
@@ -204,12 +208,9 @@ fn weights(derived: &dyn Fn(fn(&Row) -> Bounded, Convention) -> Expected, steps:
         derived(|r| r.capped_snr() / r.snr(), C::WeightMinSnrEpsilon),
         derived(Row::capped_snr, C::WeightMinSnrX0),
         derived(|r| r.capped_snr() / (r.snr() + r.one()), C::WeightMinSnrV),
-        derived(|r| r.beta / (r.alpha * r.bar.one_minus()).times(2.0), C::WeightBoundBeta),
+        derived(Row::weight_beta, C::WeightBoundBeta),
     ];
-    let tilde = derived(
-        |r| r.beta * r.beta / (r.beta_tilde() * r.alpha * r.bar.one_minus()).times(2.0),
-        C::WeightBoundBetaTilde,
-    );
+    let tilde = derived(Row::weight_beta_tilde, C::WeightBoundBetaTilde);
     let mut copied = tilde.clone();
     let second = 1.min(steps - 1);
     (copied.best[0], copied.bound[0]) = (tilde.best[second], tilde.bound[second]);
@@ -237,6 +238,14 @@ impl Row {
     /// As a difference of logarithms, which rounds more than the logarithm of the ratio.
     fn log_snr(&self) -> Bounded {
         self.bar.ln() - self.bar.one_minus().ln()
+    }
+
+    fn weight_beta(&self) -> Bounded {
+        self.beta / (self.alpha * self.bar.one_minus()).times(2.0)
+    }
+
+    fn weight_beta_tilde(&self) -> Bounded {
+        self.beta * self.beta / (self.beta_tilde() * self.alpha * self.bar.one_minus()).times(2.0)
     }
 
     fn one(&self) -> Bounded {

@@ -1,67 +1,12 @@
-//! What somebody meant: a curve by name or a list of βs, as it is or rescaled to zero terminal SNR.
+//! What diagnosis knows of a schedule beside its βs: the wrong ways to them, and how far rounding moves them.
 
 use std::f64::consts::FRAC_PI_2;
 
-use crate::error::Result;
+use super::faults::{CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, rescaled};
 use crate::fault::Fault;
-use crate::fault::table::{Kind, NOT_RESCALED, Named, RESCALED_UNASKED, RESCALING_FAULTS, SCHEDULE_FAULTS, rescaled};
-use crate::schedule::{Betas, Schedule};
+use crate::schedule::{Curve, Definition};
 
-/// The chain that was meant.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Meant {
-    source: Source,
-    zero_terminal_snr: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Source {
-    Curve(Named),
-    Given(Vec<f64>),
-}
-
-impl From<Named> for Meant {
-    fn from(named: Named) -> Self {
-        Self { source: Source::Curve(named), zero_terminal_snr: false }
-    }
-}
-
-impl From<Betas> for Meant {
-    fn from(betas: Betas) -> Self {
-        Self { source: Source::Given(betas.as_slice().to_vec()), zero_terminal_snr: false }
-    }
-}
-
-impl Meant {
-    /// The same rescaled to zero terminal SNR, or not.
-    ///
-    /// Source: Lin et al. 2023, arXiv:2305.08891v4, algorithm 1 (`rescale_betas_zero_snr` of diffusers).
-    #[must_use]
-    pub fn with_zero_terminal_snr(self, zero_terminal_snr: bool) -> Self {
-        Self { zero_terminal_snr, ..self }
-    }
-
-    /// T.
-    #[must_use]
-    pub const fn steps(&self) -> usize {
-        match &self.source {
-            Source::Curve(named) => named.steps,
-            Source::Given(betas) => betas.len(),
-        }
-    }
-
-    /// Its βs.
-    ///
-    /// # Errors
-    /// As the constructors of [`Betas`].
-    pub fn betas(&self) -> Result<Betas> {
-        let betas = match &self.source {
-            Source::Curve(named) => named.betas()?,
-            Source::Given(betas) => Betas::new(betas.clone())?,
-        };
-        if self.zero_terminal_snr { Betas::zero_terminal_snr(&Schedule::new(betas)) } else { Ok(betas) }
-    }
-
+impl Definition {
     /// Its βs; NaN where its parameters are not valid.
     pub(crate) fn values(&self) -> Vec<f64> {
         self.betas().map_or_else(|_| vec![f64::NAN; self.steps()], |betas| betas.as_slice().to_vec())
@@ -72,39 +17,25 @@ impl Meant {
         super::recognise::usual(self.steps()).contains(self)
     }
 
-    /// `linear with T = 1000, beta from 0.0001 to 0.02, rescaled to zero terminal SNR`.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let source = match &self.source {
-            Source::Curve(Named { kind: kind @ (Kind::Cosine | Kind::Jsd), steps, .. }) => {
-                format!("{} with T = {steps}", kind.name())
-            }
-            Source::Curve(Named { kind: Kind::Constant, steps, end, .. }) => format!("const {end} with T = {steps}"),
-            Source::Curve(Named { kind, steps, start, end }) => {
-                format!("{} with T = {steps}, beta from {start} to {end}", kind.name())
-            }
-            Source::Given(betas) => format!("the {} betas that were given", betas.len()),
-        };
-        if self.zero_terminal_snr { format!("{source}, rescaled to zero terminal SNR") } else { source }
-    }
-
     /// The same with the other choice of rescaling, and the fault that it is to have that instead.
     pub(crate) fn other_rescaling(&self) -> (Self, Fault) {
-        let fault = if self.zero_terminal_snr { NOT_RESCALED } else { RESCALED_UNASKED };
-        (self.clone().with_zero_terminal_snr(!self.zero_terminal_snr), fault)
+        let meant = self.clone();
+        if self.has_zero_terminal_snr() {
+            (meant.without_zero_terminal_snr(), NOT_RESCALED)
+        } else {
+            (meant.with_zero_terminal_snr(), RESCALED_UNASKED)
+        }
     }
 
     /// The βs of every known wrong way to this chain.
     pub(crate) fn known_faults(&self) -> Vec<(Fault, Vec<f64>)> {
         let mut faults = Vec::new();
-        if let Source::Curve(named) = &self.source {
-            for known in SCHEDULE_FAULTS.iter().filter(|known| known.kind == named.kind) {
-                let betas: Vec<f64> = (0..named.steps).map(|i| (known.beta)(named, i)).collect();
-                faults.push((known.fault, if self.zero_terminal_snr { rescaled(&betas) } else { betas }));
-            }
+        for known in CURVE_FAULTS.iter().filter(|known| self.curve() == Some(known.curve)) {
+            let betas: Vec<f64> = (0..self.steps()).map(|i| (known.beta)(self, i)).collect();
+            faults.push((known.fault, if self.has_zero_terminal_snr() { rescaled(&betas) } else { betas }));
         }
-        if self.zero_terminal_snr {
-            let plain = self.clone().with_zero_terminal_snr(false).values();
+        if self.has_zero_terminal_snr() {
+            let plain = self.clone().without_zero_terminal_snr().values();
             faults.extend(RESCALING_FAULTS.iter().map(|known| (known.fault, (known.betas)(&plain))));
         }
         faults
@@ -112,29 +43,27 @@ impl Meant {
 
     /// How far each β, computed from the definition in a precision of unit roundoff u, may lie from the real one.
     pub(crate) fn errors(&self, u: f64) -> Vec<f64> {
-        let plain = self.clone().with_zero_terminal_snr(false).values();
-        let of_curve = |(i, &beta): (usize, &f64)| match &self.source {
-            Source::Curve(named) => definition_error(named, i, beta, u),
-            Source::Given(_) => 0.0,
-        };
-        let errors: Vec<f64> = plain.iter().enumerate().map(of_curve).collect();
-        if self.zero_terminal_snr { rescaling_errors(&plain, &errors, u) } else { errors }
+        let plain = self.clone().without_zero_terminal_snr().values();
+        let errors: Vec<f64> =
+            plain.iter().enumerate().map(|(i, &beta)| definition_error(self, i, beta, u)).collect();
+        if self.has_zero_terminal_snr() { rescaling_errors(&plain, &errors, u) } else { errors }
     }
 }
 
-fn definition_error(named: &Named, index: usize, beta: f64, u: f64) -> f64 {
-    match named.kind {
+fn definition_error(meant: &Definition, index: usize, beta: f64, u: f64) -> f64 {
+    match meant.curve() {
+        None => 0.0,
         // 1 − cos² b/cos² a: both angles are off by some 6 u of themselves, which near π/2 counts in the cosine.
-        Kind::Cosine => {
-            let angle = |t: usize| (t as f64 / named.steps as f64 + 0.008) / 1.008 * FRAC_PI_2;
+        Some(Curve::Cosine) => {
+            let angle = |t: usize| (t as f64 / meant.steps() as f64 + 0.008) / 1.008 * FRAC_PI_2;
             let (a, b) = (angle(index), angle(index + 1));
             let (near, far) = (6.0 * u * a * a.tan() * b.cos().powi(2), 6.0 * u * b * b.sin() * b.cos().abs());
             2.0 * (near + far) / a.cos().powi(2) + 10.0 * u
         }
-        Kind::Linear | Kind::ScaledLinear | Kind::Sigmoid => {
-            8.0 * u * (beta.abs() + named.end.abs().sqrt() * beta.sqrt())
+        Some(Curve::Linear | Curve::ScaledLinear | Curve::Sigmoid) => {
+            8.0 * u * (beta.abs() + meant.end().abs().sqrt() * beta.sqrt())
         }
-        Kind::Constant | Kind::Jsd => 2.0 * u * beta.abs(),
+        Some(Curve::Constant | Curve::Jsd) => 2.0 * u * beta.abs(),
     }
 }
 

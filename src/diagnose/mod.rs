@@ -1,11 +1,12 @@
 //! Which mistake is it? Judges tables that other code computed and names the known fault that reproduces them.
 //!
 //! ```
-//! use alphabar::diagnose::{Numbers, diagnose, named};
+//! use alphabar::diagnose::{Numbers, diagnose};
+//! use alphabar::schedule::Definition;
 //!
 //! let mut betas = vec![0.0; 999];
 //! betas.push(0.999);
-//! let report = diagnose(&[Numbers::f64("betas", betas)], named("cosine", 1000, None, None).as_ref());
+//! let report = diagnose(&[Numbers::f64("betas", betas)], Some(&Definition::cosine(1000)));
 //! assert!(report.to_string().contains("integer division"));
 //! ```
 
@@ -13,6 +14,7 @@ mod betas;
 mod bounded;
 pub mod cases;
 mod expected;
+pub mod faults;
 mod meant;
 mod recognise;
 mod relation;
@@ -23,13 +25,13 @@ mod timesteps;
 use std::collections::BTreeMap;
 
 pub use expected::{Convention, Expected};
-pub use meant::Meant;
 pub use recognise::recognise;
 pub use report::{Finding, Place, Report, Verdict};
 
-use crate::fault::table::{Array, Chain, Kind, Named};
 pub use crate::precision::Precision;
-use crate::schedule::{Betas, Schedule};
+use crate::schedule::{Betas, Definition, Schedule};
+use crate::table::Quantity;
+use faults::Chain;
 
 /// One array as somebody computed it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,19 +63,34 @@ impl Numbers {
 /// With a schedule named, βs are judged against its definition; otherwise the schedule is recognised. Every other
 /// array is judged against the βs in hand: each entry must lie within the rounding bound of the ordinary formula
 /// (cumulative product, 1 − ᾱ by subtraction) evaluated in the array's precision from those βs.
+///
+/// A list of βs that lies on a curve known by name is judged as that curve, so that the curve's faults have their names:
+///
+/// ```
+/// use alphabar::Betas;
+/// use alphabar::diagnose::{Numbers, diagnose};
+///
+/// let reversed = Betas::linear(100, 0.02, 1e-4)?.as_slice().to_vec();
+/// let meant = Betas::linear(100, 1e-4, 0.02)?.into();
+/// let report = diagnose(&[Numbers::f64("betas", reversed)], Some(&meant));
+/// assert_eq!(report.faults().next().unwrap().name, "linear_reversed");
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
-pub fn diagnose(arrays: &[Numbers], meant: Option<&Meant>) -> Report {
+pub fn diagnose(arrays: &[Numbers], meant: Option<&Definition>) -> Report {
+    let meant = meant.cloned().map(recognise::on_a_curve);
+    let meant = meant.as_ref();
     let mut report = Report { findings: Vec::new(), notes: Vec::new() };
     let arrays = &narrowed(arrays, &mut report.notes);
-    let known: Vec<(Array, &Numbers)> =
-        arrays.iter().filter_map(|n| Array::from_name(&n.name).map(|array| (array, n))).collect();
-    let unknown = arrays.iter().filter(|n| Array::from_name(&n.name).is_none());
+    let known: Vec<(Quantity, &Numbers)> =
+        arrays.iter().filter_map(|n| Quantity::kept(&n.name).map(|array| (array, n))).collect();
+    let unknown = arrays.iter().filter(|n| Quantity::kept(&n.name).is_none());
     let (times, others): (Vec<&Numbers>, Vec<&Numbers>) = unknown.partition(|numbers| is_timesteps(&numbers.name));
     report.findings.extend(times.into_iter().map(|numbers| timesteps::timesteps(numbers, meant)));
     report.notes.extend(left_out(&others));
     for group in groups(&known) {
         let Some(basis) = Basis::find(&group, meant, &mut report) else { continue };
-        let derived = group.iter().filter(|(array, _)| *array != Array::Betas);
+        let derived = group.iter().filter(|(array, _)| *array != Quantity::Beta);
         report.findings.extend(derived.map(|(array, numbers)| search::judge(*array, numbers, &basis)));
         report.notes.extend(exchanged(&group, &basis));
     }
@@ -84,7 +101,7 @@ pub fn diagnose(arrays: &[Numbers], meant: Option<&Meant>) -> Report {
 fn narrowed(arrays: &[Numbers], notes: &mut Vec<String>) -> Vec<Numbers> {
     let mut arrays = arrays.to_vec();
     let mut names: BTreeMap<[&str; 2], Vec<String>> = BTreeMap::new();
-    for numbers in arrays.iter_mut().filter(|numbers| Array::from_name(&numbers.name).is_some()) {
+    for numbers in arrays.iter_mut().filter(|numbers| Quantity::kept(&numbers.name).is_some()) {
         if let Some(narrow) = numbers.precision.narrowest(&numbers.values) {
             let stored = std::mem::replace(&mut numbers.precision, narrow);
             names.entry([stored.name(), narrow.name()]).or_default().push(numbers.name.clone());
@@ -100,10 +117,10 @@ fn narrowed(arrays: &[Numbers], notes: &mut Vec<String>) -> Vec<Numbers> {
 }
 
 /// Notes on pairs of arrays of which each holds what belongs in the other.
-fn exchanged(group: &[(Array, &Numbers)], basis: &Basis) -> Vec<String> {
+fn exchanged(group: &[(Quantity, &Numbers)], basis: &Basis) -> Vec<String> {
     let wrong =
-        |(array, numbers): &&(Array, &Numbers)| *array != Array::Betas && !search::fits(*array, numbers, basis);
-    let wrong: Vec<&(Array, &Numbers)> = group.iter().filter(wrong).collect();
+        |(array, numbers): &&(Quantity, &Numbers)| *array != Quantity::Beta && !search::fits(*array, numbers, basis);
+    let wrong: Vec<&(Quantity, &Numbers)> = group.iter().filter(wrong).collect();
     let pairs = wrong.iter().enumerate().flat_map(|(k, one)| wrong[k + 1..].iter().map(move |other| (one, other)));
     pairs
         .filter(|((a, one), (b, other))| search::fits(*a, other, basis) && search::fits(*b, one, basis))
@@ -113,10 +130,10 @@ fn exchanged(group: &[(Array, &Numbers)], basis: &Basis) -> Vec<String> {
 
 /// Arrays that belong together: those with the same path before the last dot, where that path has βs of its own (a
 /// checkpoint may hold a model and its moving average), and all others with the first.
-fn groups<'a>(known: &[(Array, &'a Numbers)]) -> Vec<Vec<(Array, &'a Numbers)>> {
+fn groups<'a>(known: &[(Quantity, &'a Numbers)]) -> Vec<Vec<(Quantity, &'a Numbers)>> {
     let path = |numbers: &'a Numbers| numbers.name.rsplit_once('.').map_or("", |(path, _)| path);
     let mut paths: Vec<&str> = Vec::new();
-    for (_, numbers) in known.iter().filter(|(array, _)| *array == Array::Betas) {
+    for (_, numbers) in known.iter().filter(|(array, _)| *array == Quantity::Beta) {
         if !paths.contains(&path(numbers)) {
             paths.push(path(numbers));
         }
@@ -155,14 +172,14 @@ pub(crate) struct Basis {
     /// Derived values to the last place, where the βs are a valid schedule.
     pub(crate) schedule: Option<Schedule>,
     /// The chain they are, if it is known.
-    pub(crate) meant: Option<Meant>,
+    pub(crate) meant: Option<Definition>,
     /// Absolute uncertainty of each β where they are computed in f64; in proportion elsewhere.
     pub(crate) beta_error: Vec<f64>,
 }
 
 impl Basis {
-    fn find(known: &[(Array, &Numbers)], meant: Option<&Meant>, report: &mut Report) -> Option<Self> {
-        let betas = known.iter().find(|(array, _)| *array == Array::Betas).map(|(_, numbers)| *numbers);
+    fn find(known: &[(Quantity, &Numbers)], meant: Option<&Definition>, report: &mut Report) -> Option<Self> {
+        let betas = known.iter().find(|(array, _)| *array == Quantity::Beta).map(|(_, numbers)| *numbers);
         if let Some(numbers) = betas {
             let finding = betas::betas(numbers, meant);
             let found = finding.schedule.clone();
@@ -174,11 +191,11 @@ impl Basis {
         }
         let recognised = known.iter().find_map(|(array, numbers)| recognise(*array, numbers));
         if let Some(found) = recognised {
-            report.notes.push(format!("no betas in the file; recognised {}", found.words()));
+            report.notes.push(format!("no betas in the file; recognised {found}"));
             return Some(Self::meant(&found));
         }
         let mistaken = known.iter().find_map(|(array, numbers)| search::mistaken(*array, numbers));
-        let cumulative = known.iter().find(|(array, _)| *array == Array::AlphasCumprod);
+        let cumulative = known.iter().find(|(array, _)| *array == Quantity::AlphaBar);
         if let Some((array, numbers)) = cumulative {
             let mut previous = 1.0;
             let implied = numbers.values.iter().map(|&bar| 1.0 - bar / std::mem::replace(&mut previous, bar));
@@ -189,13 +206,13 @@ impl Basis {
             }
             report.notes.push("no betas in the file; judged by the betas that its alphas_cumprod implies".into());
             if let Some((found, fault)) = mistaken {
-                let (words, sentence) = (found.words(), fault.sentence);
-                report.notes.push(format!("if {words} was meant, this is wrong ({sentence}): name it (--schedule)"));
+                let sentence = fault.sentence;
+                report.notes.push(format!("if {found} was meant, this is wrong ({sentence}): name it (--schedule)"));
             }
             return Some(Self::of(implied, None, 4.0 * numbers.precision.unit_roundoff()));
         }
         if let Some((found, _)) = mistaken {
-            report.notes.push(format!("no betas in the file; taken for {}, computed wrongly", found.words()));
+            report.notes.push(format!("no betas in the file; taken for {found}, computed wrongly"));
             return Some(Self::meant(&found));
         }
         if let Some((array, numbers)) = known.first() {
@@ -206,14 +223,14 @@ impl Basis {
         None
     }
 
-    fn of(beta: Vec<f64>, meant: Option<Meant>, error: f64) -> Self {
+    fn of(beta: Vec<f64>, meant: Option<Definition>, error: f64) -> Self {
         let schedule = Betas::new(beta.clone()).ok().map(Schedule::new);
         let beta_error = vec![error; beta.len()];
         Self { chain: Chain::new(beta), schedule, meant, beta_error }
     }
 
     /// The βs of a definition.
-    pub(crate) fn meant(meant: &Meant) -> Self {
+    pub(crate) fn meant(meant: &Definition) -> Self {
         let mut basis = Self::of(meant.values(), Some(meant.clone()), 0.0);
         basis.beta_error = meant.errors(Precision::F64.unit_roundoff());
         basis
@@ -221,22 +238,14 @@ impl Basis {
 }
 
 /// ᾱ that no βs give: it rises, or leaves [0, 1].
-fn not_falling(array: Array, numbers: &Numbers, index: usize) -> Finding {
+fn not_falling(array: Quantity, numbers: &Numbers, index: usize) -> Finding {
     let mut finding = Finding::new(numbers, array.symbol(), Verdict::Wrong);
     let place = Place { index, got: numbers.values[index], want: f64::NAN };
     (finding.first, finding.worst, finding.off) = (Some(place), Some(place), 1);
     finding.remarks.push("ᾱ starts below 1, falls with t and stays above 0: no betas give this table".into());
     let values = numbers.values.iter().rev().copied().collect();
     if let Some(found) = recognise(array, &Numbers { values, ..numbers.clone() }) {
-        finding.remarks.push(format!("the table is reversed in time: backwards it is {}", found.words()));
+        finding.remarks.push(format!("the table is reversed in time: backwards it is {found}"));
     }
     finding
-}
-
-/// Reads a schedule as people name it: kind by diffusers' names with underscore or hyphen, or `cosine`.
-#[must_use]
-pub fn named(kind: &str, steps: usize, start: Option<f64>, end: Option<f64>) -> Option<Meant> {
-    let kind = Kind::from_name(kind)?;
-    let (low, high) = if kind == Kind::ScaledLinear { (0.000_85, 0.012) } else { (1e-4, 0.02) };
-    Some(Named { kind, steps, start: start.unwrap_or(low), end: end.unwrap_or(high) }.into())
 }

@@ -1,52 +1,76 @@
 //! Which known schedule do these numbers belong to?
 
 use super::expected::{Arithmetic, readings};
-use super::{Basis, Meant, Numbers, Precision};
-use crate::fault::table::{Array, Kind, Named};
+use super::{Basis, Numbers, Precision};
+use crate::schedule::{Curve, Definition};
+use crate::table::Quantity;
 
 /// The schedules in use, at a length, with ranges that published configurations have; each as it is, then each
 /// rescaled to zero terminal SNR.
-pub(crate) fn usual(steps: usize) -> Vec<Meant> {
-    let named = |kind, start, end| Named { kind, steps, start, end };
+pub(crate) fn usual(steps: usize) -> Vec<Definition> {
     let scale = 1000.0 / steps as f64;
     let mut all = vec![
-        named(Kind::Linear, 1e-4, 0.02),
-        named(Kind::Cosine, 1e-4, 0.02),
-        named(Kind::ScaledLinear, 0.000_85, 0.012),
-        named(Kind::ScaledLinear, 1e-4, 0.02),
-        named(Kind::Linear, 0.000_85, 0.012),
-        named(Kind::Sigmoid, 1e-4, 0.02),
-        named(Kind::Constant, 0.02, 0.02),
-        named(Kind::Jsd, 1e-4, 0.02),
+        Definition::linear(steps),
+        Definition::cosine(steps),
+        Definition::scaled_linear(steps),
+        between(Curve::ScaledLinear, steps, 1e-4, 0.02),
+        between(Curve::Linear, steps, 0.000_85, 0.012),
+        Definition::sigmoid(steps),
+        Definition::constant(steps, 0.02),
+        Definition::jsd(steps),
     ];
     if steps != 1000 {
-        all.push(named(Kind::Linear, 1e-4 * scale, 0.02 * scale));
+        all.push(between(Curve::Linear, steps, 1e-4 * scale, 0.02 * scale));
     }
-    with_rescaled(all)
+    let rescaled: Vec<Definition> = all.iter().cloned().map(Definition::with_zero_terminal_snr).collect();
+    all.into_iter().chain(rescaled).filter(|meant| meant.betas().is_ok()).collect()
 }
 
-fn with_rescaled(curves: Vec<Named>) -> Vec<Meant> {
-    let plain: Vec<Meant> = curves.into_iter().map(Meant::from).collect();
-    let rescaled: Vec<Meant> = plain.iter().map(|meant| meant.clone().with_zero_terminal_snr(true)).collect();
-    plain.into_iter().chain(rescaled).filter(|meant| meant.betas().is_ok()).collect()
+fn between(curve: Curve, steps: usize, start: f64, end: f64) -> Definition {
+    Definition::new(curve, steps).beta_start(start).beta_end(end)
+}
+
+/// The curve that a list of βs lies on to within what rounding in f64 moves it, else the list.
+///
+/// One or two βs lie on some linear schedule whatever they are, and stay a list.
+pub(crate) fn on_a_curve(meant: Definition) -> Definition {
+    let Some(betas) = meant.list().filter(|betas| betas.len() > 2) else { return meant };
+    let (first, last, steps) = (betas[0], betas[betas.len() - 1], betas.len());
+    // The logistic curve is at σ(−6) and σ(6) of its range where it starts and ends.
+    let margin = 1.0 / (1.0 + 6f64.exp());
+    let start = first - (last - first) * margin / (1.0 - 2.0 * margin);
+    let own = |curve, start, end| between(curve, steps, tidy(start, 1e-12), tidy(end, 1e-12));
+    let mut candidates = usual(steps);
+    candidates.extend([
+        own(Curve::Linear, first, last),
+        own(Curve::ScaledLinear, first, last),
+        own(Curve::Sigmoid, start, last + first - start),
+        own(Curve::Constant, first, last),
+    ]);
+    let unit = Precision::F64.unit_roundoff();
+    let lies_on = |curve: &Definition| {
+        let bounds = curve.values().into_iter().zip(curve.errors(unit));
+        betas.iter().zip(bounds).all(|(got, (beta, error))| (got - beta).abs() <= error + 2.0 * unit * beta)
+    };
+    let Some(found) = candidates.into_iter().find(lies_on) else { return meant };
+    if meant.has_zero_terminal_snr() { found.with_zero_terminal_snr() } else { found }
 }
 
 /// Recognises a schedule from βs (any range of linear, scaled linear or sigmoid) or from an array derived from them.
 #[must_use]
-pub fn recognise(array: Array, numbers: &Numbers) -> Option<Meant> {
+pub fn recognise(array: Quantity, numbers: &Numbers) -> Option<Definition> {
     let values = &numbers.values;
     let (first, last) = (*values.first()?, *values.last()?);
     let tolerance = tolerance(numbers.precision);
     let mut candidates = usual(values.len());
-    if array == Array::Betas && first > 0.0 && last > 0.0 && last < 1.0 {
-        let own =
-            |kind| Named { kind, steps: values.len(), start: tidy(first, tolerance), end: tidy(last, tolerance) };
-        candidates.extend([Kind::Linear, Kind::ScaledLinear, Kind::Constant].map(|kind| Meant::from(own(kind))));
+    if array == Quantity::Beta && first > 0.0 && last > 0.0 && last < 1.0 {
+        let own = |curve| between(curve, values.len(), tidy(first, tolerance), tidy(last, tolerance));
+        candidates.extend([Curve::Linear, Curve::ScaledLinear, Curve::Constant].map(own));
     }
     let close = |want: f64, got: f64, error: f64| (got - want).abs() <= tolerance * (want.abs() + 1e-6) + error;
-    let fits = |meant: &Meant| {
+    let fits = |meant: &Definition| {
         let errors = match array {
-            Array::Betas => meant.errors(numbers.precision.max(Precision::F32).unit_roundoff()),
+            Quantity::Beta => meant.errors(numbers.precision.max(Precision::F32).unit_roundoff()),
             _ => vec![0.0; values.len()],
         };
         let alike = |want: &Vec<f64>| {
@@ -59,10 +83,10 @@ pub fn recognise(array: Array, numbers: &Numbers) -> Option<Meant> {
 }
 
 /// What the array may hold under a schedule; nothing for weights, some of which every schedule shares.
-fn derived(array: Array, meant: &Meant) -> Vec<Vec<f64>> {
+fn derived(array: Quantity, meant: &Definition) -> Vec<Vec<f64>> {
     match array {
-        Array::Betas => vec![meant.values()],
-        Array::LossWeight => Vec::new(),
+        Quantity::Beta => vec![meant.values()],
+        Quantity::LossWeight => Vec::new(),
         _ => {
             let exact = Arithmetic::stored_in(Precision::F64);
             readings(array, &Basis::meant(meant), exact).into_iter().map(|reading| reading.best).collect()

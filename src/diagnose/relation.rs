@@ -1,16 +1,16 @@
 //! If no known fault fits: what relation do the numbers satisfy?
 
+use super::faults::Chain;
 use super::recognise::{recognise, tolerance};
 use super::{Numbers, Precision};
-use crate::fault::table::{Array, Chain};
 use crate::schedule::{Betas, Schedule};
-use crate::table::{Column, Table};
+use crate::table::{Quantity, Table};
 
 /// Sentences on how `got` relates to `right`; at least one.
 pub(crate) fn describe(
     got: &[f64],
     right: &[f64],
-    array: Array,
+    array: Quantity,
     chain: Option<&Chain>,
     precision: Precision,
 ) -> Vec<String> {
@@ -108,20 +108,19 @@ fn cumulative(got: &[f64], right: &[f64], tol: f64) -> bool {
 }
 
 /// Holds the values of another array of the same chain.
-fn swapped(got: &[f64], array: Array, chain: Option<&Chain>, tol: f64) -> Option<String> {
+fn swapped(got: &[f64], array: Quantity, chain: Option<&Chain>, tol: f64) -> Option<String> {
     let schedule = Schedule::new(Betas::new(chain?.beta.clone()).ok()?);
     let table = Table::new(&schedule);
-    let other = Column::ALL.into_iter().find(|&column| {
-        Array::from_name(column.name()) != Some(array)
-            && got.iter().zip(table.column(column)).all(|(&g, &r)| close(g, r, tol))
-    })?;
+    let other = Table::COLUMNS
+        .into_iter()
+        .find(|&column| column != array && got.iter().zip(table.column(column)).all(|(&g, &r)| close(g, r, tol)))?;
     Some(format!("these are the values of {}: the arrays were swapped or misnamed", other.name()))
 }
 
-fn other_schedule(got: &[f64], array: Array, precision: Precision) -> Option<String> {
+fn other_schedule(got: &[f64], array: Quantity, precision: Precision) -> Option<String> {
     let numbers = Numbers { name: String::new(), values: got.to_vec(), precision };
     let found = recognise(array, &numbers)?;
-    Some(format!("these belong to another schedule: {}", found.words()))
+    Some(format!("these belong to another schedule: {found}"))
 }
 
 /// Where the entries too many or too few are.
@@ -143,8 +142,8 @@ fn lengths(got: &[f64], right: &[f64], tol: f64) -> Option<String> {
 }
 
 /// ᾱ of a longer chain beside the βs of kept steps, or the other way round.
-fn respaced(got: &[f64], array: Array, chain: Option<&Chain>) -> Option<String> {
-    let chain = chain.filter(|_| array == Array::AlphasCumprod && got.len() > 2)?;
+fn respaced(got: &[f64], array: Quantity, chain: Option<&Chain>) -> Option<String> {
+    let chain = chain.filter(|_| array == Quantity::AlphaBar && got.len() > 2)?;
     let falls = |pair: &[f64]| pair[1] > 0.0 && pair[1] < pair[0] && pair[0] <= 1.0;
     if !got.windows(2).all(falls) {
         return None;

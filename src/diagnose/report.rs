@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::{Meant, Numbers, Precision};
+use super::{Definition, Numbers, Precision};
 use crate::fault::Fault;
-use crate::fault::table::Array;
+use crate::table::Quantity;
 
 /// Right or wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Finding {
     /// What else is true of the numbers: the convention followed, the schedule they are on, a relation.
     pub remarks: Vec<String>,
     /// The schedule that the βs are on.
-    pub schedule: Option<Meant>,
+    pub schedule: Option<Definition>,
     /// Largest distance from the best double, in ulp of f64; reported, never judged.
     pub ulps: Option<f64>,
 }
@@ -75,7 +75,7 @@ impl Finding {
         }
     }
 
-    pub(crate) fn undecided(array: Array, numbers: &Numbers) -> Self {
+    pub(crate) fn undecided(array: Quantity, numbers: &Numbers) -> Self {
         Self::new(numbers, array.symbol(), Verdict::Undecided)
     }
 }

@@ -1,22 +1,22 @@
 //! Judging one array: against the formula, against the known faults, against pairs of them.
 
 use super::expected::{Arithmetic, Convention, Expected, readings};
+use super::faults::{Chain, TABLE_FAULTS};
 use super::recognise::{tolerance, usual};
 use super::report::{Finding, Place, Verdict};
-use super::{Basis, Meant, Numbers, Precision, relation};
+use super::{Basis, Definition, Numbers, Precision, relation};
 use crate::fault::Fault;
-use crate::fault::table::{ARRAY_FAULTS, Array, Chain};
-use crate::table::ulps;
+use crate::table::{Quantity, ulps};
 
 /// True if the numbers are a right reading of the array.
-pub(crate) fn fits(array: Array, numbers: &Numbers, basis: &Basis) -> bool {
+pub(crate) fn fits(array: Quantity, numbers: &Numbers, basis: &Basis) -> bool {
     let mut finding = Finding::new(numbers, array.symbol(), Verdict::Wrong);
     let arithmetic = Arithmetic::stored_in(numbers.precision);
     readings(array, basis, arithmetic).iter().any(|expected| compare(&mut finding, numbers, expected))
 }
 
 /// Judges any array but the βs.
-pub(crate) fn judge(array: Array, numbers: &Numbers, basis: &Basis) -> Finding {
+pub(crate) fn judge(array: Quantity, numbers: &Numbers, basis: &Basis) -> Finding {
     let mut finding = Finding::new(numbers, array.symbol(), Verdict::Wrong);
     let usual = readings(array, basis, Arithmetic::stored_in(numbers.precision));
     if right_by(&mut finding, numbers, &usual) {
@@ -71,15 +71,15 @@ fn right_by(finding: &mut Finding, numbers: &Numbers, readings: &[Expected]) -> 
 const LONGEST: usize = 4000;
 
 /// The usual schedule and the known mistake that give this array, where no schedule was named and none gives it right.
-pub(crate) fn mistaken(array: Array, numbers: &Numbers) -> Option<(Meant, Fault)> {
+pub(crate) fn mistaken(array: Quantity, numbers: &Numbers) -> Option<(Definition, Fault)> {
     let steps = numbers.values.len();
-    if array == Array::LossWeight || steps > LONGEST {
+    if array == Quantity::LossWeight || steps > LONGEST {
         return None;
     }
     let mut closest = Closest::new(numbers, [vec![0.0; steps]]);
     for meant in usual(steps) {
         let chain = Chain::new(meant.values());
-        for known in ARRAY_FAULTS.iter().filter(|known| known.array == array) {
+        for known in TABLE_FAULTS.iter().filter(|known| known.quantity == array) {
             let values: Vec<f64> = (0..steps).map(|i| (known.entry)(&chain, i)).collect();
             closest.consider((meant.clone(), known.fault), &values);
         }
@@ -87,11 +87,11 @@ pub(crate) fn mistaken(array: Array, numbers: &Numbers) -> Option<(Meant, Fault)
     closest.fault()
 }
 
-fn known_faults(array: Array, numbers: &Numbers, basis: &Basis, readings: &[Expected]) -> Vec<Fault> {
+fn known_faults(array: Quantity, numbers: &Numbers, basis: &Basis, readings: &[Expected]) -> Vec<Fault> {
     let right = &readings[0].best;
     let steps = basis.chain.steps();
     let entries = |chain: &Chain, f: fn(&Chain, usize) -> f64| (0..steps).map(|i| f(chain, i)).collect::<Vec<f64>>();
-    let own = || ARRAY_FAULTS.iter().filter(|known| known.array == array);
+    let own = || TABLE_FAULTS.iter().filter(|known| known.quantity == array);
     let mut single = Closest::new(numbers, [right]);
     for known in own() {
         single.consider(known.fault, &entries(&basis.chain, known.entry));
@@ -100,13 +100,13 @@ fn known_faults(array: Array, numbers: &Numbers, basis: &Basis, readings: &[Expe
         return vec![fault];
     }
     // A fault upstream: the schedule wrong, or ᾱ, carried into this array.
-    if let Some((other, fault)) = basis.meant.as_ref().map(Meant::other_rescaling)
+    if let Some((other, fault)) = basis.meant.as_ref().map(Definition::other_rescaling)
         && fits(array, numbers, &Basis::meant(&other))
     {
         return vec![fault];
     }
     let mut upstream: Vec<(Fault, Chain)> = Vec::new();
-    for known in ARRAY_FAULTS.iter().filter(|known| known.array == Array::AlphasCumprod && array != known.array) {
+    for known in TABLE_FAULTS.iter().filter(|known| known.quantity == Quantity::AlphaBar && array != known.quantity) {
         let bar = entries(&basis.chain, known.entry);
         upstream.push((known.fault, Chain { beta: basis.chain.beta.clone(), bar }));
     }
@@ -221,28 +221,32 @@ pub(super) fn distance(got: &[f64], best: &[f64]) -> f64 {
 }
 
 /// The right formula on a raw chain, as ordinary code writes it.
-fn ordinary(array: Array, c: &Chain, i: usize) -> f64 {
+fn ordinary(array: Quantity, c: &Chain, i: usize) -> f64 {
     let beta = c.beta[i];
     let (bar, prev) = (c.bar[i], if i == 0 { 1.0 } else { c.bar[i - 1] });
     let (rest, rest_prev) = (1.0 - bar, 1.0 - prev);
     match array {
-        Array::Betas => beta,
-        Array::Alphas => 1.0 - beta,
-        Array::AlphasCumprod => bar,
-        Array::AlphasCumprodPrev => prev,
-        Array::SqrtAlphasCumprod => bar.sqrt(),
-        Array::SqrtOneMinusAlphasCumprod => rest.sqrt(),
-        Array::LogOneMinusAlphasCumprod => rest.ln(),
-        Array::SqrtRecipAlphasCumprod => (1.0 / bar).sqrt(),
-        Array::SqrtRecipm1AlphasCumprod => (1.0 / bar - 1.0).sqrt(),
-        Array::PosteriorVariance => beta * rest_prev / rest,
-        Array::PosteriorLogVarianceClipped if i == 0 && c.beta.len() > 1 => ordinary(array, c, 1),
-        Array::PosteriorLogVarianceClipped => (beta * rest_prev / rest).ln(),
-        Array::PosteriorMeanCoef1 => beta * prev.sqrt() / rest,
-        Array::PosteriorMeanCoef2 => rest_prev * (1.0 - beta).sqrt() / rest,
-        Array::Snr | Array::LossWeight => bar / rest,
-        Array::Sigmas => (rest / bar).sqrt(),
-        Array::LogSnr => bar.ln() - rest.ln(),
-        Array::LambdaT => 0.5 * (bar.ln() - rest.ln()),
+        Quantity::Beta => beta,
+        Quantity::Alpha => 1.0 - beta,
+        Quantity::SqrtAlpha => (1.0 - beta).sqrt(),
+        Quantity::AlphaBar => bar,
+        Quantity::AlphaBarPrev => prev,
+        Quantity::OneMinusAlphaBar => rest,
+        Quantity::SqrtAlphaBar => bar.sqrt(),
+        Quantity::SqrtOneMinusAlphaBar => rest.sqrt(),
+        Quantity::LogOneMinusAlphaBar => rest.ln(),
+        Quantity::SqrtRecipAlphaBar => (1.0 / bar).sqrt(),
+        Quantity::SqrtRecipM1AlphaBar => (1.0 / bar - 1.0).sqrt(),
+        Quantity::BetaTilde => beta * rest_prev / rest,
+        Quantity::LogBetaTildeClipped if i == 0 && c.beta.len() > 1 => ordinary(array, c, 1),
+        Quantity::LogBetaTilde | Quantity::LogBetaTildeClipped => (beta * rest_prev / rest).ln(),
+        Quantity::MeanX0 => beta * prev.sqrt() / rest,
+        Quantity::MeanXt => rest_prev * (1.0 - beta).sqrt() / rest,
+        Quantity::Snr | Quantity::LossWeight => bar / rest,
+        Quantity::LossWeightBeta => beta / (2.0 * (1.0 - beta) * rest),
+        Quantity::LossWeightBetaTilde => beta / (2.0 * (1.0 - beta) * rest_prev),
+        Quantity::Sigma => (rest / bar).sqrt(),
+        Quantity::LogSnr => bar.ln() - rest.ln(),
+        Quantity::HalfLogSnr => 0.5 * (bar.ln() - rest.ln()),
     }
 }

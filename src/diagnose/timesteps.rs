@@ -1,11 +1,12 @@
 //! Judging a list of timesteps.
 
+use super::Numbers;
 use super::report::{Finding, Place, Verdict};
-use super::{Meant, Numbers};
 use crate::plan::Spacing;
+use crate::schedule::Definition;
 
 /// Judges a list of timesteps: the network's 0-based ones, falling, by a known spacing.
-pub(crate) fn timesteps(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
+pub(crate) fn timesteps(numbers: &Numbers, meant: Option<&Definition>) -> Finding {
     let mut finding = Finding::new(numbers, "", Verdict::Wrong);
     let values = &numbers.values;
     if let Some(index) = values.iter().position(|v| !(v.is_finite() && *v >= 0.0)) {
@@ -32,7 +33,7 @@ pub(crate) fn timesteps(numbers: &Numbers, meant: Option<&Meant>) -> Finding {
         finding.remarks.push(words.into());
         return finding;
     }
-    let trained = meant.map_or(1000, Meant::steps);
+    let trained = meant.map_or(1000, Definition::steps);
     if values.first().is_some_and(|&first| first >= trained as f64) {
         let place = Place { index: 0, got: values[0], want: trained as f64 - 1.0 };
         (finding.first, finding.worst, finding.off) = (Some(place), Some(place), 1);

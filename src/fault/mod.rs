@@ -2,12 +2,10 @@
 //! and the slips (off by one, swapped term, wrong constant) that every check must reject.
 //!
 //! A fault has a name, a sentence and a function form in its chapter's file; where it can show in a schedule table
-//! it has a table form in [`table`].
+//! it has a table form in [`diagnose::faults`](crate::diagnose::faults).
 
 #[macro_use]
 mod macros;
-
-pub mod table;
 
 pub mod distill;
 pub mod elbo;

@@ -58,14 +58,14 @@ faults! {
     ONE_MINUS_BY_EXPM1_IN_F32, "one_minus_by_expm1_in_f32", Origin::Slip, "1 − ᾱ in a stable form, but in f32";
     NOISE_NOT_SHRUNK, "noise_not_shrunk", Origin::Slip, "1 − ᾱ is Σβ: earlier noise is not shrunk by later steps";
 
-    END_NOT_COUNTED, "end_not_counted", Origin::Slip, "the last beta is one step short of the end: i/T where i/(T − 1) was meant";
+    END_NOT_COUNTED, "linear_endpoint_left_out", Origin::Slip, "divided by T where T − 1 was meant: the last beta is never reached";
     BETA_TENDS_TO_ONE, "beta_tends_to_one", Origin::Erratum("E3.11"), "the last beta is 1 where the schedule ends at its own end point";
-    ENDS_EXCHANGED, "ends_exchanged", Origin::Slip, "the betas fall where they should rise: start and end are exchanged";
+    ENDS_EXCHANGED, "linear_reversed", Origin::Slip, "first and last beta are exchanged: the schedule runs backwards";
     LINEAR_FOR_SCALED_LINEAR, "linear_for_scaled_linear", Origin::Shipped, "betas equally spaced where their roots should be";
     ROOTS_NOT_SQUARED, "roots_not_squared", Origin::Slip, "roots of the betas, not squared back";
     NARROW_SIGMOID, "narrow_sigmoid", Origin::Slip, "the logistic curve runs over (−3, 3) where (−6, 6) was meant";
 
-    COSINE_BY_INTEGER_DIVISION, "cosine_by_integer_division", Origin::Shipped, "integer division: t/T is 0 for every t < T, so every beta but the last is 0";
+    COSINE_BY_INTEGER_DIVISION, "cosine_integer_division", Origin::Shipped, "integer division: t/T is 0 for every t < T, so every beta but the last is 0";
     COSINE_WITHOUT_OFFSET, "cosine_without_offset", Origin::Slip, "the offset s = 0.008 is missing";
     COSINE_NOT_SQUARED, "cosine_not_squared", Origin::Slip, "cos where cos² was meant: ᾱ is √ᾱ";
     COSINE_SHIFTED, "cosine_shifted", Origin::Slip, "the cosine schedule starts at t = 1 where it should at 0";
@@ -228,7 +228,7 @@ pub fn noise_not_shrunk(betas: &[f64]) -> Vec<f64> {
 }
 
 /// βs of a chain whose ᾱ_1 … ᾱ_T are given.
-pub(super) fn betas_of(alpha_bars: &[f64]) -> Vec<f64> {
+pub(crate) fn betas_of(alpha_bars: &[f64]) -> Vec<f64> {
     let mut previous = 1.0;
     let beta = |&alpha_bar: &f64| {
         let ratio = alpha_bar / previous;
@@ -238,7 +238,7 @@ pub(super) fn betas_of(alpha_bars: &[f64]) -> Vec<f64> {
     alpha_bars.iter().map(beta).collect()
 }
 
-pub(super) fn alpha_bars(betas: &[f64]) -> Vec<f64> {
+pub(crate) fn alpha_bars(betas: &[f64]) -> Vec<f64> {
     cumulative(betas, 1.0, |product, beta| product * (1.0 - beta))
 }
 

@@ -38,7 +38,7 @@ pub use grid::{Clock, Grid, Node};
 pub use heun::{HEUN, Heun};
 pub use method::{Class, Guided, Key, Method, MethodOption, Setting, Settings, Values, Way};
 pub use recipe::{Recipe, Visits};
-pub use scheduler::{BetaSchedule, Scheduler};
+pub use scheduler::Scheduler;
 pub use spacing::{End, Previous, Route, Spacing, Visit};
 pub use words::{Choice, Word, Words};
 

@@ -214,7 +214,7 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::evaluations_per_step`].
     pub fn most_evaluations(&self) -> Result<usize> {
-        let times = self.scheduler.trained_steps;
+        let times = self.scheduler.trained_steps();
         Ok(self.evaluations_per_step()? * times.saturating_sub(1) + times.min(1))
     }
 
@@ -235,7 +235,7 @@ impl Recipe {
     /// # Errors
     /// [`Error::CountOutOfRange`] unless 1 ≤ S ≤ T and every timestep is below T.
     pub fn model_timesteps(&self) -> Result<Vec<usize>> {
-        let trained = self.scheduler.trained_steps;
+        let trained = self.scheduler.trained_steps();
         let evaluations = match &self.visits {
             Some(Visits::List(list)) => return Ok(list.clone()),
             Some(Visits::Count(evaluations)) => *evaluations,

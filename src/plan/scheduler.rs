@@ -14,23 +14,8 @@ use super::{Clip, End, Method, Settings, Spacing};
 use crate::error::{Error, Result};
 use crate::prediction::Prediction;
 #[cfg(feature = "serde")]
-use crate::schedule::MAX_STEPS;
-use crate::schedule::{Betas, Schedule};
-
-/// Where the βs come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BetaSchedule {
-    /// `linear`.
-    Linear,
-    /// `scaled_linear`.
-    ScaledLinear,
-    /// `squaredcos_cap_v2`; takes no end points.
-    Cosine,
-    /// `sigmoid`, a logistic curve in β.
-    Sigmoid,
-    /// `trained_betas`.
-    Given(Vec<f64>),
-}
+use crate::schedule::{Betas, Curve, MAX_STEPS};
+use crate::schedule::{Definition, Schedule};
 
 /// A scheduler's configuration with every default filled in.
 ///
@@ -45,16 +30,9 @@ pub enum BetaSchedule {
 pub struct Scheduler {
     /// `_class_name`, if the file has one.
     pub class_name: Option<String>,
-    /// `num_train_timesteps`.
-    pub trained_steps: usize,
-    /// `beta_schedule` or `trained_betas`.
-    pub beta_schedule: BetaSchedule,
-    /// `beta_start`.
-    pub beta_start: f64,
-    /// `beta_end`.
-    pub beta_end: f64,
+    /// The chain of βs: `num_train_timesteps`, `beta_schedule` with `beta_start` and `beta_end`, or `trained_betas`;
     /// `rescale_betas_zero_snr`.
-    pub zero_terminal_snr: bool,
+    pub chain: Definition,
     /// `prediction_type`.
     pub prediction: Prediction,
     /// `thresholding` before `clip_sample`, as there.
@@ -75,11 +53,7 @@ impl Default for Scheduler {
     fn default() -> Self {
         Self {
             class_name: None,
-            trained_steps: 1000,
-            beta_schedule: BetaSchedule::Linear,
-            beta_start: 1e-4,
-            beta_end: 0.02,
-            zero_terminal_snr: false,
+            chain: Definition::linear(1000),
             prediction: Prediction::Epsilon,
             clip: Clip::Range { bound: 1.0 },
             clip_bound: 1.0,
@@ -122,30 +96,26 @@ impl Scheduler {
         self.class_name.as_deref().and_then(Method::of_class).map(|(method, _)| method)
     }
 
+    /// On this chain of βs.
+    #[must_use]
+    pub fn chain(self, chain: Definition) -> Self {
+        Self { chain, ..self }
+    }
+
+    /// T, the steps of training.
+    #[must_use]
+    pub const fn trained_steps(&self) -> usize {
+        self.chain.steps()
+    }
+
     /// The schedule that the βs give, rescaled to zero terminal SNR if the configuration says so.
     ///
     /// Deviation from diffusers: f64 throughout, so that β agrees with its f32 to about 10⁻⁷ and ᾱ_T to about 10⁻⁵.
     ///
     /// # Errors
-    /// As [`Betas::new`] and the constructor of the named schedule.
+    /// As [`Definition::betas`].
     pub fn schedule(&self) -> Result<Schedule> {
-        let (steps, start, end) = (self.trained_steps, self.beta_start, self.beta_end);
-        if !matches!(self.beta_schedule, BetaSchedule::Cosine | BetaSchedule::Given(_)) {
-            for (name, value) in [("beta_start", start), ("beta_end", end)] {
-                if !(value > 0.0 && value <= 1.0) {
-                    return Err(Error::OutOfRange { name, value, expected: "a number in (0, 1]" });
-                }
-            }
-        }
-        let betas = match &self.beta_schedule {
-            BetaSchedule::Linear => Betas::linear(steps, start, end)?,
-            BetaSchedule::ScaledLinear => Betas::scaled_linear(steps, start, end)?,
-            BetaSchedule::Cosine => Betas::cosine(steps)?,
-            BetaSchedule::Sigmoid => Betas::sigmoid(steps, start, end)?,
-            BetaSchedule::Given(betas) => Betas::new(betas.clone())?,
-        };
-        let schedule = Schedule::new(betas);
-        if self.zero_terminal_snr { Ok(Schedule::new(Betas::zero_terminal_snr(&schedule)?)) } else { Ok(schedule) }
+        self.chain.schedule()
     }
 }
 
@@ -168,7 +138,7 @@ impl Scheduler {
     /// [`Error::OutOfRange`], [`Error::EntryOutOfRange`] and [`Error::CountOutOfRange`] for numbers that cannot be meant.
     pub fn from_json(text: &str) -> Result<Self> {
         let keys = Keys::parse(text)?;
-        let chain = Self::chain(&keys)?;
+        let chain = chain(&keys)?;
         let class_name: Option<String> = keys.read("_class_name", "a string")?;
         let (method, class) = class_name.as_deref().and_then(Method::of_class).unzip();
         if let Some(class) = class {
@@ -201,7 +171,7 @@ impl Scheduler {
             steps_offset,
             end: if keys.flag("set_alpha_to_one", true)? { End::Data } else { End::FirstTime },
             options,
-            ..chain
+            chain,
         })
     }
 
@@ -210,50 +180,52 @@ impl Scheduler {
     /// # Errors
     /// As [`Scheduler::from_json`] for the keys that are read.
     pub fn chain_from_json(text: &str) -> Result<Self> {
-        Self::chain(&Keys::parse(text)?)
-    }
-
-    fn chain(keys: &Keys) -> Result<Self> {
-        let defaults = Self::default();
-        let beta_schedule = match keys.numbers("trained_betas")? {
-            Some(given) => BetaSchedule::Given(given),
-            None => keys.name("beta_schedule", BETA_SCHEDULES, BetaSchedule::Linear)?,
-        };
-        let given = match &beta_schedule {
-            BetaSchedule::Given(betas) => Some(betas.len()),
-            _ => None,
-        };
-        let trained_steps =
-            keys.count("num_train_timesteps", given.unwrap_or(defaults.trained_steps), 1, MAX_STEPS)?;
-        if let Some(given) = given.filter(|&given| given != trained_steps) {
-            let (found, expected) = (vec![given], vec![trained_steps]);
-            return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
-        }
-        let scheduler = Self {
-            trained_steps,
-            beta_schedule,
-            beta_start: keys.number("beta_start", defaults.beta_start)?,
-            beta_end: keys.number("beta_end", defaults.beta_end)?,
-            zero_terminal_snr: keys.flag("rescale_betas_zero_snr", false)?,
-            ..defaults
-        };
-        scheduler.schedule()?;
-        Ok(scheduler)
+        Ok(Self { chain: chain(&Keys::parse(text)?)?, ..Self::default() })
     }
 }
 
+/// The chain of βs that the keys define.
 #[cfg(feature = "serde")]
-const BETA_SCHEDULES: &[(&str, BetaSchedule)] = &[
-    ("linear", BetaSchedule::Linear),
-    ("scaled_linear", BetaSchedule::ScaledLinear),
-    ("squaredcos_cap_v2", BetaSchedule::Cosine),
-    ("sigmoid", BetaSchedule::Sigmoid),
-];
+fn chain(keys: &Keys) -> Result<Definition> {
+    let usual = Definition::linear(1000);
+    let [start, end] = [("beta_start", usual.start()), ("beta_end", usual.end())];
+    let given = keys.numbers("trained_betas")?;
+    let curve = if given.is_none() { keys.name("beta_schedule", &curves(), Curve::Linear)? } else { Curve::Linear };
+    let length = given.as_ref().map(Vec::len);
+    let steps = keys.count("num_train_timesteps", length.unwrap_or(usual.steps()), 1, MAX_STEPS)?;
+    if let Some(length) = length.filter(|&length| length != steps) {
+        let (found, expected) = (vec![length], vec![steps]);
+        return Err(Error::ShapeMismatch { name: "trained_betas", found, expected });
+    }
+    let [start, end] = [(start.0, keys.number(start.0, start.1)?), (end.0, keys.number(end.0, end.1)?)];
+    let definition = match given {
+        Some(betas) => Betas::new(betas)?.into(),
+        None => Definition::new(curve, steps).beta_start(start.1).beta_end(end.1),
+    };
+    let rescaled = keys.flag("rescale_betas_zero_snr", false)?;
+    if definition.curve().is_some_and(Curve::has_range) {
+        for (name, value) in [start, end] {
+            if !(value > 0.0 && value <= 1.0) {
+                return Err(Error::OutOfRange { name, value, expected: "a number in (0, 1]" });
+            }
+        }
+    }
+    let chain = if rescaled { definition.with_zero_terminal_snr() } else { definition };
+    chain.betas()?;
+    Ok(chain)
+}
+
+/// What `beta_schedule` may be.
+#[cfg(feature = "serde")]
+fn curves() -> Vec<(&'static str, Curve)> {
+    let called = |curve: Curve| curve.diffusers_name().map(|name| (name, curve));
+    Curve::ALL.into_iter().filter_map(called).collect()
+}
 
 #[cfg(test)]
 #[cfg(feature = "serde")]
 mod tests {
-    use super::{BETA_SCHEDULES, BetaSchedule, Clip, End, METHODS, Prediction, Scheduler, Spacing};
+    use super::{Clip, Curve, Definition, End, METHODS, Prediction, Scheduler, Spacing, curves};
     use crate::error::Error;
     use crate::plan::{DPM_SOLVER_PLUS_PLUS_2M, Key, Recipe, ReverseVariance, Setting, Values, Words};
 
@@ -263,7 +235,7 @@ mod tests {
         for text in ["{}", "{\"beta_start\": null, \"dynamo\": [1]}"] {
             assert_eq!(Scheduler::from_json(text).unwrap(), want);
         }
-        assert_eq!((want.trained_steps, want.clip, want.end), (1000, Clip::Range { bound: 1.0 }, End::Data));
+        assert_eq!((want.trained_steps(), want.clip, want.end), (1000, Clip::Range { bound: 1.0 }, End::Data));
     }
 
     #[test]
@@ -276,11 +248,7 @@ mod tests {
         let got = Scheduler::from_json(text).unwrap();
         let want = Scheduler {
             class_name: Some("DDPMScheduler".into()),
-            trained_steps: 10,
-            beta_schedule: BetaSchedule::ScaledLinear,
-            beta_start: 0.1,
-            beta_end: 0.2,
-            zero_terminal_snr: true,
+            chain: Definition::scaled_linear(10).beta_start(0.1).beta_end(0.2).with_zero_terminal_snr(),
             prediction: Prediction::V,
             clip: Clip::Quantile { fraction: 0.9, max: 3.0 },
             clip_bound: 1.0,
@@ -337,8 +305,21 @@ mod tests {
     }
 
     #[test]
+    fn every_curve_of_diffusers_is_read_by_its_name_and_no_other() {
+        for curve in Curve::ALL {
+            let read = |name: &str| Scheduler::from_json(&format!("{{\"beta_schedule\": \"{name}\"}}"));
+            let Some(name) = curve.diffusers_name() else {
+                assert!(read(curve.name()).is_err(), "{curve:?}");
+                continue;
+            };
+            assert_eq!(read(name).unwrap().chain.curve(), Some(curve), "{name}");
+            assert!(curves().contains(&(name, curve)), "{name}");
+        }
+    }
+
+    #[test]
     fn given_betas_set_the_number_of_steps_and_must_agree_with_it() {
-        assert_eq!(Scheduler::from_json("{\"trained_betas\": [0.1, 0.2]}").unwrap().trained_steps, 2);
+        assert_eq!(Scheduler::from_json("{\"trained_betas\": [0.1, 0.2]}").unwrap().trained_steps(), 2);
         let error = Scheduler::from_json("{\"trained_betas\": [0.1, 0.2], \"num_train_timesteps\": 3}").unwrap_err();
         assert!(matches!(error, Error::ShapeMismatch { name: "trained_betas", .. }), "{error}");
     }

@@ -121,6 +121,39 @@ impl Betas {
         Self::new((1..=steps).map(|t| 1.0 / (steps - t + 1) as f64).collect())
     }
 
+    /// The βs of a chain whose ᾱ_1 … ᾱ_T are given: `β_t = (ᾱ_{t−1} − ᾱ_t)/ᾱ_{t−1}`, ᾱ_0 = 1.
+    ///
+    /// Accuracy: the difference is exact and the quotient is rounded once (0.5 ulp + 2⁻⁴⁰ of β of the ᾱ as given). ᾱ that
+    /// was itself rounded to a relative error δ leaves 2 δ α_t on β_t, which is all of its digits where β_t is that small.
+    ///
+    /// ```
+    /// assert_eq!(alphabar::Betas::from_alpha_bar(&[0.5, 0.125, 0.0])?.as_slice(), [0.5, 0.75, 1.0]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::CountOutOfRange`] if there are none or more than [`MAX_STEPS`]; [`Error::EntryOutOfRange`] if one is NaN,
+    /// outside (0, 1), not below the one before it, or below 2⁻⁵³ of it; the last may be that small, or 0.
+    pub fn from_alpha_bar(alpha_bar: &[f64]) -> Result<Self> {
+        check_steps(alpha_bar.len())?;
+        let mut before = 1.0;
+        let mut betas = Vec::with_capacity(alpha_bar.len());
+        for (index, &now) in alpha_bar.iter().enumerate() {
+            let refused = |expected| Error::EntryOutOfRange { name: "alpha_bar", index, value: now, expected };
+            let last = index + 1 == alpha_bar.len();
+            if !(now < before && (now > 0.0 || (last && now >= 0.0))) {
+                return Err(refused("alpha_bar between 0 and 1 that falls with t (the last may be 0)"));
+            }
+            let beta = if now > 0.0 { ((Dd::new(before) - Dd::new(now)) / Dd::new(before)).round() } else { 1.0 };
+            if beta >= 1.0 && !last {
+                return Err(refused("more than 2^-53 of the alpha_bar before it, as beta < 1 but for the last"));
+            }
+            betas.push(beta);
+            before = now;
+        }
+        Self::new(betas)
+    }
+
     /// The chain that visits only the kept times: `β'_k = 1 − ᾱ_{t_k}/ᾱ_{t_{k−1}}`.
     ///
     /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (19); ledger S2.12.

@@ -8,9 +8,11 @@
 //! where a subtraction in f64 loses them (ledger A0.2, B9).
 
 mod betas;
+mod definition;
 mod level;
 
 pub use betas::Betas;
+pub use definition::{Curve, Definition};
 pub use level::{Level, Transition};
 
 use crate::dd::Dd;
@@ -82,6 +84,28 @@ impl Schedule {
         }
         let one_minus = alpha_bar.iter().map(|&a| Dd::ONE - a).collect();
         Self { betas, alpha_bar, one_minus }
+    }
+
+    /// The schedule whose ᾱ_1 … ᾱ_T are given, by [`Betas::from_alpha_bar`].
+    ///
+    /// Accuracy: ᾱ_t is again what was given, to a relative error of `(1 + Σ_{s ≤ t} β_s/α_s) ε/2`; for ᾱ_T ≤ 2⁻⁵³ ᾱ_{T−1}
+    /// it is 0.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// let cosine: Vec<f64> = (1..=10).map(|t| (f64::from(t) / 10.0 * std::f64::consts::FRAC_PI_2).cos().powi(2)).collect();
+    /// let schedule = Schedule::from_alpha_bar(&cosine)?;
+    /// assert!((schedule.alpha_bar(Timestep::new(5)) - 0.5).abs() < 1e-15);
+    /// assert_eq!(schedule.beta(schedule.last()), 1.0);
+    /// assert!(Schedule::from_alpha_bar(&[0.5, 0.6]).is_err());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Betas::from_alpha_bar`].
+    pub fn from_alpha_bar(alpha_bar: &[f64]) -> Result<Self> {
+        Betas::from_alpha_bar(alpha_bar).map(Self::new)
     }
 
     /// The schedule of Ho et al. 2020: T = 1000, β from 10⁻⁴ to 0.02.

@@ -175,7 +175,8 @@ fn wrong_plans_are_seen() {
 
     let beta = ddpm.clone().variance(ReverseVariance::Beta);
     let mut later = ddpm.clone();
-    later.scheduler.beta_end *= 1.0001;
+    let chain = later.scheduler.chain.clone();
+    later.scheduler.chain = chain.beta_end(later.scheduler.chain.end() * 1.0001);
     let stride = trailing.clone().previous(Previous::Stride);
     let stochastic = ddim.clone().eta(0.001);
     let changed = |recipe: &Recipe, step: usize, change: &dyn Fn(&mut alphabar::plan::Step)| {

@@ -44,6 +44,20 @@ proptest! {
         holds(check::levels_follow_from_betas(entry, &Schedule::new(betas)))?;
     }
 
+    /// β of somebody's ᾱ, and ᾱ of those β, to what rounding of ᾱ leaves.
+    #[test]
+    fn a_schedule_is_had_back_from_its_alpha_bar(schedule in strategy::schedule()) {
+        let alpha_bar: Vec<f64> = schedule.timesteps().map(|t| schedule.alpha_bar(t)).collect();
+        let back = Schedule::from_alpha_bar(&alpha_bar).unwrap();
+        let (half, mut roundings) = (0.505 * f64::EPSILON, 1.0);
+        for (t, step) in schedule.steps() {
+            prop_assert!((back.beta(t) - step.beta()).abs() <= half * (2.0 * step.alpha() + step.beta()));
+            roundings += back.beta(t) / back.step(t).alpha();
+            let given = schedule.alpha_bar(t);
+            prop_assert!((back.alpha_bar(t) - given).abs() <= half * roundings * given);
+        }
+    }
+
     #[test]
     fn log_snr_determines_signal_and_noise(log_snr in -300.0..300.0f64) {
         holds(check::level_of_log_snr(|log_snr| Level::from_log_snr(log_snr).unwrap(), log_snr))?;
@@ -164,4 +178,32 @@ fn a_unit_in_the_last_place_is_the_gap_to_the_next_double() {
     }
     assert_eq!(ulps(f64::INFINITY, f64::INFINITY), 0.0);
     assert_eq!(ulps(f64::NAN, 1.0), f64::INFINITY);
+}
+
+#[test]
+fn alpha_bar_that_no_betas_give_is_refused() {
+    let refused: [&[f64]; 9] = [
+        &[0.5, 0.6],
+        &[0.5, 0.5],
+        &[1.0, 0.5],
+        &[1.5, 0.5],
+        &[f64::NAN],
+        &[f64::INFINITY],
+        &[0.5, -0.1],
+        &[0.0, 0.0],
+        &[0.5, 1e-20, 1e-21],
+    ];
+    for alpha_bar in refused {
+        let error = Schedule::from_alpha_bar(alpha_bar).unwrap_err();
+        assert!(matches!(error, Error::EntryOutOfRange { name: "alpha_bar", .. }), "{alpha_bar:?}: {error}");
+    }
+    assert!(matches!(Schedule::from_alpha_bar(&[]), Err(Error::CountOutOfRange { name: "steps", .. })));
+    for (alpha_bar, betas) in [(&[0.25][..], vec![0.75]), (&[0.0], vec![1.0]), (&[0.5, 1e-20], vec![0.5, 1.0])] {
+        assert_eq!(Schedule::from_alpha_bar(alpha_bar).unwrap().betas().as_slice(), betas);
+    }
+    for schedule in [Schedule::ddpm(), Schedule::improved_ddpm(), Schedule::new(Betas::jsd(50).unwrap())] {
+        let alpha_bar: Vec<f64> = schedule.timesteps().map(|t| schedule.alpha_bar(t)).collect();
+        let back = Schedule::from_alpha_bar(&alpha_bar).unwrap();
+        assert!(schedule.steps().all(|(t, step)| (back.beta(t) - step.beta()).abs() <= 2.0 * f64::EPSILON));
+    }
 }

@@ -1,10 +1,12 @@
 //! Tables in f16 and bf16: right ones are right, wrong ones are named as far as 11 bits can tell.
 
 use alphabar::Schedule;
+use alphabar::diagnose::faults::{CURVE_FAULTS, Chain, TABLE_FAULTS, TableFault};
 use alphabar::diagnose::{Precision, diagnose};
-use alphabar::fault::table::{ARRAY_FAULTS, Array, Chain, Kind, SCHEDULE_FAULTS};
+use alphabar::schedule::Curve;
+use alphabar::table::Quantity;
 
-use super::{Numbers, betas, meant, named, names, numbers};
+use super::{Numbers, betas, meant, names, numbers, published};
 
 /// To the nearest number of 11 bits, by the spacing of its binade.
 fn half(value: f64) -> f64 {
@@ -36,17 +38,17 @@ fn stored(name: &str, values: impl IntoIterator<Item = f64>) -> Numbers {
 #[test]
 fn tables_stored_in_f16_are_right() {
     for (kind, steps) in
-        [Kind::Linear, Kind::ScaledLinear, Kind::Cosine].into_iter().flat_map(|k| [(k, 50), (k, 1000)])
+        [Curve::Linear, Curve::ScaledLinear, Curve::Cosine].into_iter().flat_map(|k| [(k, 50), (k, 1000)])
     {
-        let beta = betas(&named(kind, steps));
+        let beta = betas(&meant(kind, steps));
         for (array, values) in ordinary_tables!(f32, beta) {
             let mut arrays = vec![stored("betas", beta.clone())];
-            if array != Array::Betas {
-                arrays.push(stored(array.name(), values));
+            if array != Quantity::Beta {
+                arrays.push(stored(published(array), values));
             }
             for meant in [None, Some(&meant(kind, steps))] {
                 let report = diagnose(&arrays, meant);
-                assert!(report.is_right(), "{} {steps}:\n{report}", kind.name());
+                assert!(report.is_right(), "{} {steps}:\n{report}", kind.published_name());
             }
         }
     }
@@ -54,7 +56,7 @@ fn tables_stored_in_f16_are_right() {
 
 #[test]
 fn tables_computed_in_f16_at_every_step_are_right_with_a_word_of_warning() {
-    let beta = betas(&named(Kind::Linear, 1000));
+    let beta = betas(&meant(Curve::Linear, 1000));
     let mut bar = 1.0;
     let cumprod: Vec<f64> = beta
         .iter()
@@ -72,22 +74,23 @@ fn tables_computed_in_f16_at_every_step_are_right_with_a_word_of_warning() {
 #[test]
 fn wrong_tables_in_f16_are_named_unless_f16_hides_the_fault() {
     let mut hidden = Vec::new();
-    for (known, curve) in ARRAY_FAULTS
+    for (known, curve) in TABLE_FAULTS
         .iter()
-        .flat_map(|known| [(known, named(Kind::Linear, 1000)), (known, named(Kind::ScaledLinear, 50))])
+        .flat_map(|known| [(known, meant(Curve::Linear, 1000)), (known, meant(Curve::ScaledLinear, 50))])
     {
         let beta = betas(&curve);
         let chain = Chain::new(beta.clone());
         let wrong =
-            |entry: fn(&Chain, usize) -> f64| (0..curve.steps).map(|i| entry(&chain, i)).collect::<Vec<f64>>();
-        let report = diagnose(&[stored("betas", beta), stored(known.array.name(), wrong(known.entry))], None);
+            |entry: fn(&Chain, usize) -> f64| (0..curve.steps()).map(|i| entry(&chain, i)).collect::<Vec<f64>>();
+        let report = diagnose(&[stored("betas", beta), stored(published(known.quantity), wrong(known.entry))], None);
         if report.is_right() {
             hidden.push(known.fault.name);
             continue;
         }
         let found = names(&report);
-        assert!(!found.is_empty(), "{} on {}: {report}", known.fault.name, curve.kind.name());
-        let same = ARRAY_FAULTS.iter().find(|other| other.fault.name == found[0]).unwrap();
+        assert!(!found.is_empty(), "{} on {}: {report}", known.fault.name, curve);
+        let called = |other: &&TableFault| other.fault.name == found[0] && other.quantity == known.quantity;
+        let same = TABLE_FAULTS.iter().find(called).unwrap();
         let alike = wrong(known.entry).into_iter().zip(wrong(same.entry)).all(|(a, b)| {
             let (a, b) = (half(a), half(b));
             a == b || (a - b).abs() <= 0.07 * a.abs() + 1e-5 || (a.is_nan() && b.is_nan())
@@ -96,23 +99,23 @@ fn wrong_tables_in_f16_are_named_unless_f16_hides_the_fault() {
     }
     hidden.sort_unstable();
     hidden.dedup();
-    println!("{} of {} hidden: {hidden:?}", hidden.len(), ARRAY_FAULTS.len());
-    assert!(hidden.len() * 10 <= ARRAY_FAULTS.len(), "{hidden:?}");
+    println!("{} of {} hidden: {hidden:?}", hidden.len(), TABLE_FAULTS.len());
+    assert!(hidden.len() * 10 <= TABLE_FAULTS.len(), "{hidden:?}");
 }
 
 #[test]
 fn faulty_schedules_in_f16_are_named() {
     let mut missed = Vec::new();
-    for known in SCHEDULE_FAULTS {
-        let curve = named(known.kind, 1000);
+    for known in CURVE_FAULTS {
+        let curve = meant(known.curve, 1000);
         let values = (0..1000).map(|i| (known.beta)(&curve, i));
-        let report = diagnose(&[stored("betas", values)], Some(&curve.into()));
+        let report = diagnose(&[stored("betas", values)], Some(&curve));
         if names(&report) != [known.fault.name] {
             missed.push((known.fault.name, report.to_string()));
         }
     }
     println!("{missed:#?}");
-    assert!(missed.len() * 10 <= SCHEDULE_FAULTS.len(), "{missed:?}");
+    assert!(missed.len() * 10 <= CURVE_FAULTS.len(), "{missed:?}");
 }
 
 #[test]
@@ -128,11 +131,11 @@ fn what_overflows_f16_is_infinite_and_right() {
 
 #[test]
 fn f32_in_a_file_of_f64_is_judged_as_f32() {
-    for kind in [Kind::Linear, Kind::Cosine, Kind::ScaledLinear] {
-        let beta = betas(&named(kind, 1000));
+    for kind in [Curve::Linear, Curve::Cosine, Curve::ScaledLinear] {
+        let beta = betas(&meant(kind, 1000));
         for (array, values) in ordinary_tables!(f32, beta) {
             let own: Vec<f64> = beta.iter().map(|&b| f64::from(b as f32)).collect();
-            let report = diagnose(&[numbers("betas", own), numbers(array.name(), values)], None);
+            let report = diagnose(&[numbers("betas", own), numbers(published(array), values)], None);
             assert!(report.is_right(), "{array:?}: {report}");
             assert!(report.notes[0].contains("stored in f64, but every entry is a number of f32, and"), "{report}");
         }
@@ -141,7 +144,7 @@ fn f32_in_a_file_of_f64_is_judged_as_f32() {
 
 #[test]
 fn a_chain_multiplied_in_bfloat16_is_named_whatever_it_is_stored_in() {
-    let beta: Vec<f64> = betas(&named(Kind::Linear, 1000)).iter().map(|&b| bfloat(b)).collect();
+    let beta: Vec<f64> = betas(&meant(Curve::Linear, 1000)).iter().map(|&b| bfloat(b)).collect();
     let mut bar = [1.0, 1.0];
     let steps = beta.iter().map(|&b| {
         bar = [bar[0] * bfloat(1.0 - b), bfloat(bar[1] * bfloat(1.0 - b))];
@@ -165,12 +168,13 @@ fn a_chain_multiplied_in_bfloat16_is_named_whatever_it_is_stored_in() {
 
 #[test]
 fn tables_stored_in_bfloat16_are_right() {
-    let beta = betas(&named(Kind::Linear, 1000));
+    let beta = betas(&meant(Curve::Linear, 1000));
     for (array, values) in ordinary_tables!(f32, beta) {
-        let mut stored = numbers(array.name(), values.into_iter().map(bfloat).collect());
+        let mut stored = numbers(published(array), values.into_iter().map(bfloat).collect());
         stored.precision = Precision::BF16;
-        let arrays = if array == Array::Betas { vec![stored] } else { vec![numbers("betas", beta.clone()), stored] };
-        let report = diagnose(&arrays, Some(&meant(Kind::Linear, 1000)));
+        let arrays =
+            if array == Quantity::Beta { vec![stored] } else { vec![numbers("betas", beta.clone()), stored] };
+        let report = diagnose(&arrays, Some(&meant(Curve::Linear, 1000)));
         assert!(report.is_right(), "{array:?}: {report}");
     }
 }

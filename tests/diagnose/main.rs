@@ -5,22 +5,25 @@
 mod ordinary;
 mod alone;
 mod half;
+mod names;
 mod zero_terminal_snr;
 
 use alphabar::Schedule;
-use alphabar::diagnose::{Meant, Numbers, Precision, Report, Verdict, diagnose};
-use alphabar::fault::table::{ARRAY_FAULTS, Array, Chain, Kind, Named, SCHEDULE_FAULTS};
+use alphabar::diagnose::faults::{CURVE_FAULTS, Chain, TABLE_FAULTS, TableFault};
+use alphabar::diagnose::{Numbers, Precision, Report, Verdict, diagnose};
+use alphabar::schedule::{Curve, Definition};
+use alphabar::table::Quantity;
 
-fn named(kind: Kind, steps: usize) -> Named {
-    let (start, end) = if kind == Kind::ScaledLinear { (0.00085, 0.012) } else { (1e-4, 0.02) };
-    Named { kind, steps, start, end }
+fn meant(curve: Curve, steps: usize) -> Definition {
+    Definition::new(curve, steps)
 }
 
-fn meant(kind: Kind, steps: usize) -> Meant {
-    named(kind, steps).into()
+/// What published code calls a quantity that it keeps.
+fn published(quantity: Quantity) -> &'static str {
+    quantity.published_name().unwrap()
 }
 
-fn betas(named: &Named) -> Vec<f64> {
+fn betas(named: &Definition) -> Vec<f64> {
     named.betas().unwrap().as_slice().to_vec()
 }
 
@@ -34,11 +37,11 @@ fn names(report: &Report) -> Vec<&'static str> {
 
 #[test]
 fn every_faulty_schedule_is_named_when_its_schedule_was_meant() {
-    for known in SCHEDULE_FAULTS {
+    for known in CURVE_FAULTS {
         for steps in [100, 1000] {
-            let meant = named(known.kind, steps);
+            let meant = meant(known.curve, steps);
             let values = (0..steps).map(|i| (known.beta)(&meant, i)).collect();
-            let report = diagnose(&[numbers("betas", values)], Some(&meant.into()));
+            let report = diagnose(&[numbers("betas", values)], Some(&meant));
             assert_eq!(names(&report), [known.fault.name], "T = {steps}: {report}");
         }
     }
@@ -47,8 +50,8 @@ fn every_faulty_schedule_is_named_when_its_schedule_was_meant() {
 #[test]
 fn faulty_schedules_are_wrong_even_when_none_was_named() {
     for name in ["cosine_integer_division", "cosine_whole_pi", "cosine_cap_0_02", "linear_endpoint_left_out"] {
-        let known = SCHEDULE_FAULTS.iter().find(|known| known.fault.name == name).unwrap();
-        let meant = named(known.kind, 1000);
+        let known = CURVE_FAULTS.iter().find(|known| known.fault.name == name).unwrap();
+        let meant = meant(known.curve, 1000);
         let values = (0..1000).map(|i| (known.beta)(&meant, i)).collect();
         let report = diagnose(&[numbers("betas", values)], None);
         assert_eq!(names(&report), [name], "{report}");
@@ -59,22 +62,23 @@ fn faulty_schedules_are_wrong_even_when_none_was_named() {
 fn integer_division_of_the_cosine_schedule_is_said_in_words() {
     let mut values = vec![0.0; 999];
     values.push(0.999);
-    let report = diagnose(&[numbers("betas", values)], Some(&meant(Kind::Cosine, 1000)));
+    let report = diagnose(&[numbers("betas", values)], Some(&meant(Curve::Cosine, 1000)));
     assert!(report.to_string().contains("integer division: t/T is 0 for every t < T"), "{report}");
 }
 
 #[test]
 fn every_faulty_array_is_named() {
-    for known in ARRAY_FAULTS {
-        for meant in [named(Kind::Linear, 1000), named(Kind::ScaledLinear, 50)] {
+    for known in TABLE_FAULTS {
+        for meant in [meant(Curve::Linear, 1000), meant(Curve::ScaledLinear, 50)] {
             let beta = betas(&meant);
             let chain = Chain::new(beta.clone());
-            let values: Vec<f64> = (0..meant.steps).map(|i| (known.entry)(&chain, i)).collect();
-            let report = diagnose(&[numbers("betas", beta), numbers(known.array.name(), values)], None);
+            let values: Vec<f64> = (0..meant.steps()).map(|i| (known.entry)(&chain, i)).collect();
+            let report = diagnose(&[numbers("betas", beta), numbers(published(known.quantity), values)], None);
             let found = names(&report);
-            assert_eq!(found.len(), 1, "{} on {}: {report}", known.fault.name, meant.kind.name());
-            let same = ARRAY_FAULTS.iter().find(|other| other.fault.name == found[0]).unwrap();
-            let alike = (0..meant.steps).all(|i| {
+            assert_eq!(found.len(), 1, "{} on {}: {report}", known.fault.name, meant);
+            let called = |other: &&TableFault| other.fault.name == found[0] && other.quantity == known.quantity;
+            let same = TABLE_FAULTS.iter().find(called).unwrap();
+            let alike = (0..meant.steps()).all(|i| {
                 let (a, b) = ((known.entry)(&chain, i), (same.entry)(&chain, i));
                 a == b || (a - b).abs() <= 1e-9 * a.abs() + 1e-12 || (a.is_nan() && b.is_nan())
             });
@@ -85,30 +89,30 @@ fn every_faulty_array_is_named() {
 
 #[test]
 fn a_fault_upstream_is_named_with_the_one_it_met() {
-    let meant = named(Kind::Cosine, 1000);
-    let whole = SCHEDULE_FAULTS.iter().find(|known| known.fault.name == "cosine_without_offset").unwrap();
+    let meant = meant(Curve::Cosine, 1000);
+    let whole = CURVE_FAULTS.iter().find(|known| known.fault.name == "cosine_without_offset").unwrap();
     let chain = Chain::new((0..1000).map(|i| (whole.beta)(&meant, i)).collect());
     let variances = chain.bar.iter().map(|bar| 1.0 - bar).collect();
-    let report = diagnose(&[numbers("sqrt_one_minus_alphas_cumprod", variances)], Some(&meant.into()));
-    assert_eq!(names(&report), ["cosine_without_offset", "noise_std_not_rooted"], "{report}");
+    let report = diagnose(&[numbers("sqrt_one_minus_alphas_cumprod", variances)], Some(&meant));
+    assert_eq!(names(&report), ["cosine_without_offset", "variance_for_std"], "{report}");
 }
 
 #[test]
 fn tables_of_ordinary_code_are_right_in_f64_and_f32() {
-    for kind in [Kind::Linear, Kind::ScaledLinear, Kind::Cosine, Kind::Sigmoid] {
+    for kind in [Curve::Linear, Curve::ScaledLinear, Curve::Cosine, Curve::Sigmoid] {
         for steps in [10, 1000] {
-            let meant = named(kind, steps);
+            let meant = meant(kind, steps);
             let beta = betas(&meant);
             for (precision, tables) in
                 [(Precision::F64, ordinary_tables!(f64, beta)), (Precision::F32, ordinary_tables!(f32, beta))]
             {
                 let own = Numbers { name: "betas".into(), values: tables[0].1.clone(), precision };
                 for (array, values) in tables {
-                    let mine = Numbers { name: array.name().into(), values, precision };
-                    let arrays = if array == Array::Betas { vec![mine] } else { vec![own.clone(), mine] };
-                    for meant in [None, Some(&Meant::from(meant))] {
+                    let mine = Numbers { name: published(array).into(), values, precision };
+                    let arrays = if array == Quantity::Beta { vec![mine] } else { vec![own.clone(), mine] };
+                    for meant in [None, Some(&meant)] {
                         let report = diagnose(&arrays, meant);
-                        assert!(report.is_right(), "{} {steps} {precision:?}:\n{report}", kind.name());
+                        assert!(report.is_right(), "{} {steps} {precision:?}:\n{report}", kind.published_name());
                     }
                 }
             }
@@ -118,21 +122,21 @@ fn tables_of_ordinary_code_are_right_in_f64_and_f32() {
 
 #[test]
 fn one_wrong_digit_in_the_middle_of_a_table_is_found() {
-    let beta = betas(&named(Kind::Linear, 1000));
-    for array in [Array::AlphasCumprod, Array::PosteriorVariance, Array::Snr] {
+    let beta = betas(&meant(Curve::Linear, 1000));
+    for array in [Quantity::AlphaBar, Quantity::BetaTilde, Quantity::Snr] {
         let chain = Chain::new(beta.clone());
         let right = |i: usize| {
             let (bar, prev) = (chain.bar[i], if i == 0 { 1.0 } else { chain.bar[i - 1] });
             match array {
-                Array::AlphasCumprod => bar,
-                Array::Snr => bar / (1.0 - bar),
+                Quantity::AlphaBar => bar,
+                Quantity::Snr => bar / (1.0 - bar),
                 _ => beta[i] * (1.0 - prev) / (1.0 - bar),
             }
         };
         let mut values: Vec<f64> = (0..1000).map(right).collect();
         values[437] *= 1.0 + 1e-9;
-        let report = diagnose(&[numbers("betas", beta.clone()), numbers(array.name(), values)], None);
-        let finding = report.findings.iter().find(|finding| finding.name == array.name()).unwrap();
+        let report = diagnose(&[numbers("betas", beta.clone()), numbers(published(array), values)], None);
+        let finding = report.findings.iter().find(|finding| finding.name == published(array)).unwrap();
         assert_eq!(finding.verdict, Verdict::Wrong, "{report}");
         assert_eq!((finding.first.unwrap().index, finding.off), (437, 1));
         assert!(finding.faults.is_empty());
@@ -141,7 +145,7 @@ fn one_wrong_digit_in_the_middle_of_a_table_is_found() {
 
 #[test]
 fn relations_are_said_where_no_fault_fits() {
-    let beta = betas(&named(Kind::Linear, 1000));
+    let beta = betas(&meant(Curve::Linear, 1000));
     let chain = Chain::new(beta.clone());
     let cases: [(&str, &dyn Fn(usize) -> f64); 4] = [
         ("1.700000 times", &|i| 1.7 * chain.bar[i]),
@@ -159,7 +163,7 @@ fn relations_are_said_where_no_fault_fits() {
 #[test]
 fn another_schedule_than_the_one_named_is_recognised() {
     let report =
-        diagnose(&[numbers("betas", betas(&named(Kind::ScaledLinear, 1000)))], Some(&meant(Kind::Linear, 1000)));
+        diagnose(&[numbers("betas", betas(&meant(Curve::ScaledLinear, 1000)))], Some(&meant(Curve::Linear, 1000)));
     assert!(!report.is_right());
     assert!(report.to_string().contains("scaled_linear with T = 1000"), "{report}");
 }
@@ -174,22 +178,22 @@ fn the_cosine_schedule_as_everybody_writes_it_is_right() {
     for (steps, curve) in [10, 100, 1000, 4000].into_iter().flat_map(|steps| curves.map(|curve| (steps, curve))) {
         let f = |t: usize| curve(t as f64 / steps as f64);
         let mine = (0..steps).map(|t| (1.0 - f(t + 1) / f(t)).min(0.999)).collect();
-        let report = diagnose(&[numbers("betas", mine)], Some(&meant(Kind::Cosine, steps)));
+        let report = diagnose(&[numbers("betas", mine)], Some(&meant(Curve::Cosine, steps)));
         assert!(report.is_right(), "T = {steps}: {report}");
     }
 }
 
 #[test]
 fn digits_lost_on_the_right_curve_are_not_called_another_curve() {
-    let mine = betas(&named(Kind::Cosine, 1000)).iter().map(|b| format!("{b:.6e}").parse().unwrap()).collect();
-    let report = diagnose(&[numbers("betas", mine)], Some(&meant(Kind::Cosine, 1000)));
+    let mine = betas(&meant(Curve::Cosine, 1000)).iter().map(|b| format!("{b:.6e}").parse().unwrap()).collect();
+    let report = diagnose(&[numbers("betas", mine)], Some(&meant(Curve::Cosine, 1000)));
     assert!(!report.is_right());
     assert!(report.to_string().contains("agrees to about 6 digits"), "{report}");
 }
 
 #[test]
 fn layers_of_a_network_are_not_taken_for_timesteps() {
-    let mut arrays = vec![numbers("model.betas", betas(&named(Kind::Linear, 1000)))];
+    let mut arrays = vec![numbers("model.betas", betas(&meant(Curve::Linear, 1000)))];
     arrays.extend((0..200).map(|k| numbers(&format!("model.timestep_embedder.{k}.bias"), vec![0.5, -0.5, 0.25])));
     let report = diagnose(&arrays, None);
     assert!(report.is_right(), "{report}");
@@ -199,7 +203,7 @@ fn layers_of_a_network_are_not_taken_for_timesteps() {
 
 #[test]
 fn nan_and_betas_outside_the_range_are_findings() {
-    let mut beta = betas(&named(Kind::Linear, 1000));
+    let mut beta = betas(&meant(Curve::Linear, 1000));
     beta[7] = f64::NAN;
     let report = diagnose(&[numbers("betas", beta)], None);
     assert!(!report.is_right());
@@ -210,10 +214,10 @@ fn nan_and_betas_outside_the_range_are_findings() {
 fn the_library_agrees_with_itself_only_where_it_may() {
     let schedule = Schedule::ddpm();
     let table = alphabar::table::Table::new(&schedule);
-    let bar = table.column(alphabar::table::Column::AlphaBar).to_vec();
+    let bar = table.column(Quantity::AlphaBar).to_vec();
     let report = diagnose(
         &[numbers("betas", schedule.betas().as_slice().to_vec()), numbers("alphas_cumprod", bar)],
-        Some(&meant(Kind::Linear, 1000)),
+        Some(&meant(Curve::Linear, 1000)),
     );
     assert!(report.is_right(), "{report}");
     assert_eq!(report.findings[1].ulps, Some(0.0));
@@ -221,7 +225,7 @@ fn the_library_agrees_with_itself_only_where_it_may() {
 
 #[test]
 fn tables_that_no_betas_give_are_wrong_and_said_to_be_reversed() {
-    let mut bar = Chain::new(betas(&named(Kind::Linear, 1000))).bar;
+    let mut bar = Chain::new(betas(&meant(Curve::Linear, 1000))).bar;
     bar.reverse();
     let report = diagnose(&[numbers("alphas_cumprod", bar)], None);
     assert_eq!(report.findings[0].verdict, Verdict::Wrong, "{report}");
@@ -230,7 +234,7 @@ fn tables_that_no_betas_give_are_wrong_and_said_to_be_reversed() {
 
 #[test]
 fn what_people_hand_in_by_mistake_is_said_in_words() {
-    let beta = betas(&named(Kind::Linear, 1000));
+    let beta = betas(&meant(Curve::Linear, 1000));
     let bar = Chain::new(beta.clone()).bar;
     let every = |list: &[f64], n: usize| list.iter().skip(n - 1).step_by(n).copied().collect::<Vec<f64>>();
     let with = |first: f64, list: &[f64]| [&[first], list].concat();

@@ -1,10 +1,11 @@
 //! Chains that were to be rescaled to zero terminal SNR: the right one is right in every precision, and each slip is
 //! named.
 
-use alphabar::diagnose::{Meant, Precision, diagnose};
-use alphabar::fault::table::{Chain, Kind, RESCALING_FAULTS};
+use alphabar::diagnose::faults::{Chain, RESCALING_FAULTS};
+use alphabar::diagnose::{Precision, diagnose};
+use alphabar::schedule::{Curve, Definition};
 
-use super::{Numbers, betas, meant, named, names, numbers};
+use super::{Numbers, betas, meant, names, numbers};
 
 /// Algorithm 1 of Lin et al. 2023 as diffusers has it, in one precision all the way; then ᾱ from the βs.
 macro_rules! rescaled {
@@ -31,16 +32,16 @@ macro_rules! rescaled {
     }};
 }
 
-const KINDS: [Kind; 4] = [Kind::Linear, Kind::ScaledLinear, Kind::Cosine, Kind::Sigmoid];
+const KINDS: [Curve; 4] = [Curve::Linear, Curve::ScaledLinear, Curve::Cosine, Curve::Sigmoid];
 
-fn zero(kind: Kind, steps: usize) -> Meant {
-    meant(kind, steps).with_zero_terminal_snr(true)
+fn zero(kind: Curve, steps: usize) -> Definition {
+    meant(kind, steps).with_zero_terminal_snr()
 }
 
 #[test]
 fn rescaled_chains_of_ordinary_code_are_right() {
     for (kind, steps) in KINDS.into_iter().flat_map(|kind| [10, 50, 1000].map(|steps| (kind, steps))) {
-        let plain = betas(&named(kind, steps));
+        let plain = betas(&meant(kind, steps));
         for (precision, (beta, bar)) in
             [(Precision::F64, rescaled!(f64, plain)), (Precision::F32, rescaled!(f32, plain))]
         {
@@ -49,7 +50,7 @@ fn rescaled_chains_of_ordinary_code_are_right() {
             let (beta, bar) = (as_named("betas", &beta), as_named("alphas_cumprod", &bar));
             for arrays in [vec![beta.clone()], vec![bar.clone()], vec![beta, bar.clone()]] {
                 let report = diagnose(&arrays, Some(&zero(kind, steps)));
-                assert!(report.is_right(), "{} {steps} {precision:?}:\n{report}", kind.name());
+                assert!(report.is_right(), "{} {steps} {precision:?}:\n{report}", kind.published_name());
             }
         }
     }
@@ -57,7 +58,7 @@ fn rescaled_chains_of_ordinary_code_are_right() {
 
 #[test]
 fn a_rescaled_chain_is_recognised_without_a_name() {
-    let (beta, bar) = rescaled!(f32, betas(&named(Kind::ScaledLinear, 1000)));
+    let (beta, bar) = rescaled!(f32, betas(&meant(Curve::ScaledLinear, 1000)));
     let single = |name: &str, values: Vec<f64>| Numbers { name: name.into(), values, precision: Precision::F32 };
     let report = diagnose(&[single("betas", beta), single("alphas_cumprod", bar)], None);
     assert!(report.is_right(), "{report}");
@@ -67,11 +68,11 @@ fn a_rescaled_chain_is_recognised_without_a_name() {
 
 #[test]
 fn the_last_alpha_bar_of_some_schedulers_is_a_named_convention() {
-    let (beta, mut bar) = rescaled!(f64, betas(&named(Kind::Linear, 1000)));
+    let (beta, mut bar) = rescaled!(f64, betas(&meant(Curve::Linear, 1000)));
     bar[999] = 2f64.powi(-24);
     let sigmas = bar.iter().map(|bar| ((1.0 - bar) / bar).sqrt()).collect();
     let arrays = [numbers("betas", beta), numbers("alphas_cumprod", bar), numbers("sigmas", sigmas)];
-    let report = diagnose(&arrays, Some(&zero(Kind::Linear, 1000)));
+    let report = diagnose(&arrays, Some(&zero(Curve::Linear, 1000)));
     assert!(report.is_right(), "{report}");
     assert_eq!(report.to_string().matches("last ᾱ 2⁻²⁴").count(), 2, "{report}");
 }
@@ -79,7 +80,7 @@ fn the_last_alpha_bar_of_some_schedulers_is_a_named_convention() {
 #[test]
 fn a_chain_left_alone_or_rescaled_unasked_is_named_in_betas_and_in_what_follows_from_them() {
     for kind in KINDS {
-        let plain = betas(&named(kind, 1000));
+        let plain = betas(&meant(kind, 1000));
         for (precision, (beta, bar)) in
             [(Precision::F64, rescaled!(f64, plain)), (Precision::F32, rescaled!(f32, plain))]
         {
@@ -94,7 +95,7 @@ fn a_chain_left_alone_or_rescaled_unasked_is_named_in_betas_and_in_what_follows_
             for (meant, fault, name, values) in cases {
                 let values = values.into_iter().map(narrow).collect();
                 let report = diagnose(&[Numbers { name: name.into(), values, precision }], Some(&meant));
-                assert_eq!(names(&report), [fault], "{} {name} {precision:?}:\n{report}", kind.name());
+                assert_eq!(names(&report), [fault], "{} {name} {precision:?}:\n{report}", kind.published_name());
             }
         }
     }
@@ -103,17 +104,17 @@ fn a_chain_left_alone_or_rescaled_unasked_is_named_in_betas_and_in_what_follows_
 #[test]
 fn every_wrong_rescaling_is_named() {
     for (known, kind) in RESCALING_FAULTS.iter().flat_map(|known| KINDS.map(|kind| (known, kind))) {
-        let wrong = (known.betas)(&betas(&named(kind, 1000)));
+        let wrong = (known.betas)(&betas(&meant(kind, 1000)));
         let bar = Chain::new(wrong.clone()).bar;
         for (name, values) in [("betas", wrong), ("alphas_cumprod", bar)] {
             let report = diagnose(&[numbers(name, values)], Some(&zero(kind, 1000)));
             // Two slips in β are slips in ᾱ that have names of their own.
             let want = match (name, known.fault.name) {
-                ("alphas_cumprod", "rescaled_root_not_squared") => "cumprod_rooted",
+                ("alphas_cumprod", "rescaled_root_not_squared") => "product_of_roots",
                 ("alphas_cumprod", "rescaled_alphas_for_betas") => "cumprod_of_betas",
                 (_, name) => name,
             };
-            assert_eq!(names(&report), [want], "{} {name}: {report}", kind.name());
+            assert_eq!(names(&report), [want], "{} {name}: {report}", kind.published_name());
         }
     }
 }
@@ -121,25 +122,25 @@ fn every_wrong_rescaling_is_named() {
 #[test]
 fn a_wrong_curve_is_named_behind_a_right_rescaling() {
     let known =
-        alphabar::fault::table::SCHEDULE_FAULTS.iter().find(|known| known.fault.name == "linear_endpoint_left_out");
-    let curve = named(Kind::Linear, 1000);
+        alphabar::diagnose::faults::CURVE_FAULTS.iter().find(|known| known.fault.name == "linear_endpoint_left_out");
+    let curve = meant(Curve::Linear, 1000);
     let plain: Vec<f64> = (0..1000).map(|i| (known.unwrap().beta)(&curve, i)).collect();
     let (beta, _) = rescaled!(f64, plain);
-    let report = diagnose(&[numbers("betas", beta)], Some(&zero(Kind::Linear, 1000)));
+    let report = diagnose(&[numbers("betas", beta)], Some(&zero(Curve::Linear, 1000)));
     assert_eq!(names(&report), ["linear_endpoint_left_out"], "{report}");
 }
 
 #[test]
 fn given_betas_are_judged_entry_by_entry() {
     let given = alphabar::Betas::new(vec![0.1, 0.2, 0.4]).unwrap();
-    let meant = Meant::from(given);
+    let meant = Definition::from(given);
     assert!(diagnose(&[numbers("betas", vec![0.1, 0.2, 0.4])], Some(&meant)).is_right());
     let report = diagnose(&[numbers("betas", vec![0.1, 0.2, 0.3])], Some(&meant));
     assert_eq!(report.findings[0].first.unwrap().index, 2, "{report}");
     let (beta, _) = rescaled!(f64, [0.1, 0.2, 0.4]);
     let report = diagnose(&[numbers("betas", beta.clone())], Some(&meant));
     assert_eq!(names(&report), ["zero_snr_rescaled_unasked"], "{report}");
-    let meant = meant.with_zero_terminal_snr(true);
+    let meant = meant.with_zero_terminal_snr();
     assert!(diagnose(&[numbers("betas", beta)], Some(&meant)).is_right());
-    assert!(meant.words().contains("3 betas that were given, rescaled"), "{}", meant.words());
+    assert!(meant.to_string().contains("3 betas that were given, rescaled"), "{}", meant.to_string());
 }

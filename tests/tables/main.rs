@@ -3,7 +3,7 @@
 
 mod reference;
 
-use alphabar::table::{Column, Table};
+use alphabar::table::{Quantity, Table};
 use alphabar::{Betas, Schedule};
 use reference::{Reference, Worst};
 
@@ -14,7 +14,7 @@ fn check(name: &str, make: impl Fn(usize) -> Betas, exact_beta: impl Fn(&mut Ref
         let betas = make(steps);
         let table = Table::new(&Schedule::new(betas.clone()));
         let mut reference = Reference::new();
-        let mut worst = vec![Worst::default(); Column::ALL.len()];
+        let mut worst = vec![Worst::default(); Table::COLUMNS.len()];
         for t in 1..=steps {
             if exact_beta(&mut reference, t, steps).is_some() {
                 let got = betas.as_slice()[t - 1];
@@ -22,11 +22,11 @@ fn check(name: &str, make: impl Fn(usize) -> Betas, exact_beta: impl Fn(&mut Ref
                 assert!(ulps <= 1.0, "{name} T = {steps}: beta_{t} is {ulps} ulp off");
             }
             let row = reference.row(betas.as_slice()[t - 1]);
-            for ((column, want), worst) in Column::ALL.iter().zip(row).zip(&mut worst) {
+            for ((column, want), worst) in Table::COLUMNS.iter().zip(row).zip(&mut worst) {
                 worst.see(&mut reference, table.column(*column)[t - 1], &want, t);
             }
         }
-        for (column, worst) in Column::ALL.iter().zip(&worst) {
+        for (column, worst) in Table::COLUMNS.iter().zip(&worst) {
             assert!(
                 worst.ulps <= 1.0,
                 "{name} T = {steps}, {} at t = {}: {} ulp",
@@ -110,12 +110,12 @@ fn jsd_table_is_within_one_ulp_and_infinite_where_it_should_be() {
     );
     let table = Table::new(&Schedule::new(betas(Betas::jsd(10))));
     let last = |column| table.column(column)[9];
-    assert_eq!(last(Column::AlphaBar), 0.0);
-    assert_eq!(last(Column::Snr), 0.0);
-    assert_eq!(last(Column::LogSnr), f64::NEG_INFINITY);
-    assert_eq!(last(Column::LossWeightBeta), f64::INFINITY);
-    assert_eq!(table.column(Column::LogBetaTilde)[0], f64::NEG_INFINITY);
-    assert_eq!(table.column(Column::LossWeightBetaTilde)[0], f64::INFINITY);
+    assert_eq!(last(Quantity::AlphaBar), 0.0);
+    assert_eq!(last(Quantity::Snr), 0.0);
+    assert_eq!(last(Quantity::LogSnr), f64::NEG_INFINITY);
+    assert_eq!(last(Quantity::LossWeightBeta), f64::INFINITY);
+    assert_eq!(table.column(Quantity::LogBetaTilde)[0], f64::NEG_INFINITY);
+    assert_eq!(table.column(Quantity::LossWeightBetaTilde)[0], f64::INFINITY);
 }
 
 /// The committed rows, recomputed here: 32 indices of every table to 40 digits.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use alphabar::check::Run;
-use alphabar::fault::table::{ARRAY_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, SCHEDULE_FAULTS};
+use alphabar::diagnose::faults::{CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, TABLE_FAULTS};
 use alphabar::fault::{self, Erratum, Origin, Severity};
 use alphabar::verify::ledger::{self, LedgerRow};
 use alphabar::verify::{ClaimReport, Row, claims};
@@ -232,11 +232,11 @@ pub fn faults() -> String {
 /// Faults that show in a schedule's table, as `alphabar check` names them.
 pub fn table_faults() -> String {
     let mut text = String::from("| array | fault | what is wrong |\n|---|---|---|\n");
-    for known in SCHEDULE_FAULTS {
+    for known in CURVE_FAULTS {
         let _ = writeln!(
             text,
             "| the {} schedule | `{}` | {} |",
-            known.kind.name(),
+            known.curve.published_name(),
             known.fault.name,
             cell(known.fault.sentence)
         );
@@ -245,9 +245,14 @@ pub fn table_faults() -> String {
     for fault in [NOT_RESCALED, RESCALED_UNASKED].into_iter().chain(rescalings) {
         let _ = writeln!(text, "| zero terminal SNR | `{}` | {} |", fault.name, cell(fault.sentence));
     }
-    for known in ARRAY_FAULTS {
-        let _ =
-            writeln!(text, "| `{}` | `{}` | {} |", known.array.name(), known.fault.name, cell(known.fault.sentence));
+    for known in TABLE_FAULTS {
+        let _ = writeln!(
+            text,
+            "| `{}` | `{}` | {} |",
+            known.quantity.published_name().unwrap_or_default(),
+            known.fault.name,
+            cell(known.fault.sentence)
+        );
     }
     text
 }

@@ -3,7 +3,7 @@
 use super::{EPS, log_alpha_bars};
 use crate::check::{Outcome, Tol, Trial};
 use crate::schedule::Schedule;
-use crate::table::Column;
+use crate::table::{Quantity, Table};
 
 /// In what precision a table was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +29,14 @@ pub enum Rounding {
 /// # Errors
 /// The mismatch found.
 pub fn columns_follow_from_betas(
-    f: impl Fn(&Schedule, Column) -> Vec<f64>,
+    f: impl Fn(&Schedule, Quantity) -> Vec<f64>,
     schedule: &Schedule,
     rounding: Rounding,
 ) -> Outcome {
     let betas = schedule.betas().as_slice();
     let logs = log_alpha_bars(betas);
     let mut trial = Trial::new();
-    for column in Column::ALL {
+    for column in Table::COLUMNS {
         let got = f(schedule, column);
         let length = || format!("length of {}", column.name());
         trial.close("entries", got.len() as f64, betas.len() as f64, Tol::exact(), length)?;
@@ -48,7 +48,7 @@ pub fn columns_follow_from_betas(
                 Rounding::OrdinaryF32 => 8.0 * (t as f64 + 8.0) * f64::from(f32::EPSILON) / noise((t - 1).max(1)),
             };
             let tol = match column {
-                Column::LogSnr | Column::LogBetaTilde => {
+                Quantity::LogSnr | Quantity::LogBetaTilde => {
                     let scale = 1.0 + logs[t].abs().min(800.0) + noise(t).ln().abs() + beta.ln().abs();
                     Tol::abs(allowed * scale, "roundings of two logarithms")
                 }
@@ -62,28 +62,35 @@ pub fn columns_follow_from_betas(
 }
 
 /// One entry from β and ln ᾱ before and after.
-fn entry(column: Column, beta: f64, [before, now]: [f64; 2]) -> f64 {
+fn entry(column: Quantity, beta: f64, [before, now]: [f64; 2]) -> f64 {
     let alpha = 1.0 - beta;
     let (noise_before, noise) = (-before.exp_m1(), -now.exp_m1());
     let first = noise_before <= 0.0;
     let beta_tilde = if first { 0.0 } else { 1.0 / (alpha / beta + 1.0 / noise_before) };
     let weight = |var: f64| 0.5 * (beta / (alpha * noise).sqrt()).powi(2) / var;
     match column {
-        Column::Beta => beta,
-        Column::Alpha => alpha,
-        Column::SqrtAlpha => alpha.sqrt(),
-        Column::AlphaBar => now.exp(),
-        Column::OneMinusAlphaBar => noise,
-        Column::SqrtAlphaBar => (0.5 * now).exp(),
-        Column::SqrtOneMinusAlphaBar => noise.sqrt(),
-        Column::Snr => 1.0 / (-now).exp_m1(),
-        Column::LogSnr => now - noise.ln(),
-        Column::BetaTilde => beta_tilde,
-        Column::LogBetaTilde => beta_tilde.ln(),
-        Column::MeanX0 if first => 1.0,
-        Column::MeanX0 => beta_tilde * (0.5 * before).exp() / noise_before,
-        Column::MeanXt => beta_tilde * alpha.sqrt() / beta,
-        Column::LossWeightBeta => weight(beta),
-        Column::LossWeightBetaTilde => weight(beta_tilde),
+        Quantity::Beta => beta,
+        Quantity::Alpha => alpha,
+        Quantity::SqrtAlpha => alpha.sqrt(),
+        Quantity::AlphaBar => now.exp(),
+        Quantity::OneMinusAlphaBar => noise,
+        Quantity::SqrtAlphaBar => (0.5 * now).exp(),
+        Quantity::SqrtOneMinusAlphaBar => noise.sqrt(),
+        Quantity::Snr => 1.0 / (-now).exp_m1(),
+        Quantity::LogSnr => now - noise.ln(),
+        Quantity::BetaTilde => beta_tilde,
+        Quantity::LogBetaTilde => beta_tilde.ln(),
+        Quantity::MeanX0 if first => 1.0,
+        Quantity::MeanX0 => beta_tilde * (0.5 * before).exp() / noise_before,
+        Quantity::MeanXt => beta_tilde * alpha.sqrt() / beta,
+        Quantity::LossWeightBeta => weight(beta),
+        Quantity::LossWeightBetaTilde => weight(beta_tilde),
+        Quantity::AlphaBarPrev => before.exp(),
+        Quantity::LogOneMinusAlphaBar => noise.ln(),
+        Quantity::SqrtRecipAlphaBar => (-0.5 * now).exp(),
+        Quantity::SqrtRecipM1AlphaBar | Quantity::Sigma => (-now).exp_m1().sqrt(),
+        Quantity::HalfLogSnr => 0.5 * (now - noise.ln()),
+        // By one of several conventions, of which no column is a table.
+        Quantity::LogBetaTildeClipped | Quantity::LossWeight => f64::NAN,
     }
 }

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::choice::CurveParser;
 use super::failure::{Failure, Outcome, print};
-use crate::diagnose::{Finding, Meant, Numbers, Report, Verdict, diagnose, named};
-use crate::fault::table::{Array, Kind};
-use crate::plan::{BetaSchedule, Scheduler};
-use crate::schedule::Betas;
+use crate::diagnose::{Finding, Numbers, Report, Verdict, diagnose};
+use crate::plan::Scheduler;
+use crate::schedule::{Curve, Definition};
+use crate::table::Quantity;
 
 /// Arguments of `alphabar check`.
 #[derive(clap::Args, Debug)]
@@ -18,9 +19,9 @@ pub struct Args {
     /// Tables to judge: CSV with a header, JSON, .npz or .safetensors, by the usual names (betas, alphas_cumprod, …);
     /// index 0 is t = 1
     file: PathBuf,
-    /// The schedule that was meant: linear, scaled_linear, cosine (squaredcos_cap_v2), sigmoid, const or jsd
-    #[arg(long)]
-    schedule: Option<String>,
+    /// The schedule that was meant
+    #[arg(long, value_parser = CurveParser)]
+    schedule: Option<Curve>,
     /// T that was meant [default: the length of the tables]
     #[arg(long)]
     steps: Option<usize>,
@@ -51,12 +52,12 @@ pub fn run(args: &Args) -> Outcome {
         let report = super::cases::judge(&args.file, &arrays, &read::arrays(answers)?)?;
         return conclude(args, &report, answers);
     }
-    let length = arrays.iter().find(|n| Array::from_name(&n.name).is_some()).map(|n| n.values.len());
+    let length = arrays.iter().find(|n| Quantity::kept(&n.name).is_some()).map(|n| n.values.len());
     let meant = meant(args, length)?;
     let report = diagnose(&arrays, meant.as_ref());
     if report.findings.is_empty() {
         let names: Vec<&str> = arrays.iter().map(|numbers: &Numbers| numbers.name.as_str()).collect();
-        let known: Vec<&str> = Array::ALL.iter().map(|array| array.name()).collect();
+        let known: Vec<&str> = Quantity::ALL.iter().filter_map(|quantity| quantity.published_name()).collect();
         let (path, known) = (args.file.display(), known.join(", "));
         return Err(Failure::usage(format!(
             "{path} holds {names:?}, none of which is known; expected some of {known}"
@@ -83,36 +84,32 @@ fn conclude(args: &Args, report: &Report, judged: &std::path::Path) -> Outcome {
 }
 
 /// What the options and the configuration say was meant; an option overrides the configuration.
-fn meant(args: &Args, length: Option<usize>) -> Outcome<Option<Meant>> {
-    let file = args.scheduler.as_deref().map(config).transpose()?;
-    let zero_terminal_snr = file.as_ref().is_some_and(|file| file.zero_terminal_snr);
-    let curve = [args.steps.is_some(), args.beta_start.is_some(), args.beta_end.is_some()];
-    let kind = match (&args.schedule, file.as_ref().map(|file| &file.beta_schedule)) {
-        (Some(kind), _) => kind.as_str(),
-        (None, Some(BetaSchedule::Given(_))) if curve.contains(&true) => {
+fn meant(args: &Args, length: Option<usize>) -> Outcome<Option<Definition>> {
+    let file = args.scheduler.as_deref().map(config).transpose()?.map(|file| file.chain);
+    let curve = args.schedule.or(file.as_ref().and_then(Definition::curve));
+    let Some(curve) = curve else {
+        let given = [args.steps.is_some(), args.beta_start.is_some(), args.beta_end.is_some()];
+        if file.is_some() && given.contains(&true) {
             let what = "the scheduler's trained_betas are a list, to which --steps, --beta-start and --beta-end say \
                         nothing; name a curve with --schedule, or leave them out";
             return Err(Failure::usage(what));
         }
-        (None, Some(BetaSchedule::Given(betas))) => {
-            let betas = Betas::new(betas.clone()).map_err(Failure::usage)?;
-            return Ok(Some(Meant::from(betas).with_zero_terminal_snr(zero_terminal_snr)));
-        }
-        (None, Some(BetaSchedule::Linear)) => Kind::Linear.name(),
-        (None, Some(BetaSchedule::ScaledLinear)) => Kind::ScaledLinear.name(),
-        (None, Some(BetaSchedule::Cosine)) => Kind::Cosine.name(),
-        (None, Some(BetaSchedule::Sigmoid)) => Kind::Sigmoid.name(),
-        (None, None) => return Ok(None),
+        return Ok(file);
     };
-    let steps = args.steps.or(file.as_ref().map(|file| file.trained_steps)).or(length).unwrap_or(1000);
-    let start = args.beta_start.or(file.as_ref().map(|file| file.beta_start));
-    let end = args.beta_end.or(file.as_ref().map(|file| file.beta_end));
-    let Some(meant) = named(kind, steps, start, end) else {
-        let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-        return Err(Failure::usage(format!("--schedule {kind:?} is not known; expected cosine or one of {names:?}")));
-    };
-    let meant = meant.with_zero_terminal_snr(zero_terminal_snr);
-    meant.betas().map_err(|error| Failure::usage(format!("--schedule {kind}: {error}")))?;
+    let steps = args.steps.or(file.as_ref().map(Definition::steps)).or(length).unwrap_or(1000);
+    let mut meant = Definition::new(curve, steps);
+    // A configuration's end points are those of its curve; a list has none.
+    let file_curve = file.as_ref().filter(|file| file.curve().is_some());
+    if let Some(beta) = args.beta_start.or(file_curve.map(Definition::start)) {
+        meant = meant.beta_start(beta);
+    }
+    if let Some(beta) = args.beta_end.or(file_curve.map(Definition::end)) {
+        meant = meant.beta_end(beta);
+    }
+    if file.as_ref().is_some_and(Definition::has_zero_terminal_snr) {
+        meant = meant.with_zero_terminal_snr();
+    }
+    meant.betas().map_err(|error| Failure::usage(format!("--schedule {}: {error}", curve.name())))?;
     Ok(Some(meant))
 }
 

@@ -10,8 +10,8 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::diagnose::{Numbers, Precision};
-use crate::fault::table::Array;
 use crate::python_json;
+use crate::table::Quantity;
 
 /// Every list of numbers in a file; arrays whose other axes are 1 long count as lists.
 ///
@@ -119,7 +119,7 @@ fn json(path: &Path) -> Outcome<Vec<Numbers>> {
                     let precision = Precision::of_decimals(&values);
                     all.push(Numbers { name, values, precision });
                 }
-                None if Array::from_name(&name).is_some() => {
+                None if Quantity::kept(&name).is_some() => {
                     return Err(unreadable(path, "JSON", &format!("{name:?} is not a list of numbers alone")));
                 }
                 None => {}
@@ -138,7 +138,7 @@ fn npz(path: &Path) -> Outcome<Vec<Numbers>> {
     for name in reader.names().map_err(|error| bad(&error))? {
         match entry(&mut reader, &name).or_else(|| half_entry(path, &name)) {
             Some((values, precision)) => all.push(Numbers { name, values, precision }),
-            None if Array::from_name(&name).is_some() => {
+            None if Quantity::kept(&name).is_some() => {
                 let what = "with one axis longer than 1, in f64, f32, f16, i64 or i32";
                 return Err(bad(&format!("{name:?} is not an array {what}")));
             }
@@ -190,7 +190,7 @@ fn safetensors(path: &Path) -> Outcome<Vec<Numbers>> {
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(&error))?;
     let mut all = Vec::new();
     for (name, view) in tensors.tensors() {
-        let known = Array::from_name(&name).is_some();
+        let known = Quantity::kept(&name).is_some();
         if !is_list(view.shape()) {
             if known {
                 return Err(bad(&format!("{name:?} has shape {:?}, not one axis longer than 1", view.shape())));

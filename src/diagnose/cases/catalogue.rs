@@ -1,8 +1,9 @@
 //! Every case: what it asks for, its accepted readings and its known faults.
 
+use super::super::faults::VARIANCE_UPSIDE_DOWN;
 use super::point::Point;
 use super::{Case, Output};
-use crate::fault::{erratum, shipped, slip};
+use crate::fault::{gaussian, guidance, posterior, prediction, sampler, shipped, slip};
 use crate::plan::Prediction;
 use crate::posterior::Posterior;
 use crate::prediction::conversion;
@@ -34,42 +35,26 @@ pub const CASES: &[Case] = &[
                 name: "mean",
                 right: &[("", |p| Posterior::new(&p.step).at(p.x0, p.xt()).mean)],
                 faults: &[
-                    (slip("answers_mean_swapped", "the factors of x₀ and x_t are exchanged"), |p| {
-                        Posterior::new(&p.step).at(p.xt(), p.x0).mean
+                    (posterior::SWAPPED_MEAN_FACTORS, |p| Posterior::new(&p.step).at(p.xt(), p.x0).mean),
+                    (posterior::ROOT_ALPHA_BAR_ON_XT, |p| {
+                        let q = Posterior::new(&p.step);
+                        q.x0 * p.x0 + q.xt * p.level().signal() / p.step.alpha().sqrt() * p.xt()
                     }),
-                    (
-                        erratum(
-                            "E3.13",
-                            "answers_mean_accumulated_factor",
-                            "√ᾱ_t where √α_t was meant in the factor of x_t",
-                        ),
-                        |p| {
-                            let q = Posterior::new(&p.step);
-                            q.x0 * p.x0 + q.xt * p.level().signal() / p.step.alpha().sqrt() * p.xt()
-                        },
-                    ),
-                    (
-                        slip("answers_mean_current_signal", "√ᾱ_t where √ᾱ_{t−1} was meant in the factor of x₀"),
-                        |p| {
-                            let q = Posterior::new(&p.step);
-                            q.x0 * p.step.alpha().sqrt() * p.x0 + q.xt * p.xt()
-                        },
-                    ),
+                    (posterior::ALPHA_BAR_T_FOR_S_ON_X0, |p| {
+                        let q = Posterior::new(&p.step);
+                        q.x0 * p.step.alpha().sqrt() * p.x0 + q.xt * p.xt()
+                    }),
                 ],
             },
             Output {
                 name: "variance",
                 right: &[("", |p| Posterior::new(&p.step).beta_tilde)],
                 faults: &[
-                    (shipped("answers_variance_beta", "β where β̃ was meant"), |p| p.step.beta()),
-                    (
-                        slip("answers_variance_std", "√β̃, a standard deviation, where the variance was meant"),
-                        |p| Posterior::new(&p.step).beta_tilde.sqrt(),
-                    ),
-                    (
-                        slip("answers_variance_upside_down", "(1 − ᾱ_t)/(1 − ᾱ_{t−1}): the fraction is upside down"),
-                        |p| p.step.beta() * p.level().one_minus_alpha_bar() / p.step.s().one_minus_alpha_bar(),
-                    ),
+                    (posterior::BETA_FOR_BETA_TILDE, |p| p.step.beta()),
+                    (posterior::POSTERIOR_STD_FOR_VAR, |p| Posterior::new(&p.step).beta_tilde.sqrt()),
+                    (VARIANCE_UPSIDE_DOWN, |p| {
+                        p.step.beta() * p.level().one_minus_alpha_bar() / p.step.s().one_minus_alpha_bar()
+                    }),
                 ],
             },
         ],
@@ -82,23 +67,18 @@ pub const CASES: &[Case] = &[
             name: "kl",
             right: &[("", |p| kl(p.x0, p.var, p.other_mean, p.other_var))],
             faults: &[
-                (slip("answers_kl_swapped", "the two Gaussians are exchanged: KL is not symmetric"), |p| {
-                    kl(p.other_mean, p.other_var, p.x0, p.var)
-                }),
-                (erratum("E2.4", "answers_kl_log_of_everything", "the logarithm is taken of the whole sum"), |p| {
+                (gaussian::REVERSED_KL, |p| kl(p.other_mean, p.other_var, p.x0, p.var)),
+                (gaussian::LOG_OF_EVERYTHING, |p| {
                     let (gap, ratio) = (p.x0 - p.other_mean, (p.other_var / p.var).sqrt());
                     (ratio + (p.var + gap * gap) / (2.0 * p.other_var) - 0.5).ln()
                 }),
-                (
-                    erratum("E0.11", "answers_kl_half_log_of_stds", "½ ln(σ₂/σ₁) where ln(σ₂/σ₁) was meant"),
-                    |p| kl(p.x0, p.var, p.other_mean, p.other_var) - 0.25 * (p.other_var / p.var).ln(),
-                ),
+                (gaussian::HALF_LOG_AND_NO_DIMENSION, |p| {
+                    kl(p.x0, p.var, p.other_mean, p.other_var) - 0.25 * (p.other_var / p.var).ln()
+                }),
                 (slip("answers_kl_std_for_variance", "variances were taken for standard deviations"), |p| {
                     kl(p.x0, p.var * p.var, p.other_mean, p.other_var * p.other_var)
                 }),
-                (slip("answers_kl_without_half", "the constant −½ is missing"), |p| {
-                    kl(p.x0, p.var, p.other_mean, p.other_var) + 0.5
-                }),
+                (gaussian::MINUS_HALF_FORGOTTEN, |p| kl(p.x0, p.var, p.other_mean, p.other_var) + 0.5),
                 (slip("answers_kl_in_bits", "in bits where nats were asked for"), |p| {
                     kl(p.x0, p.var, p.other_mean, p.other_var) / std::f64::consts::LN_2
                 }),
@@ -113,10 +93,8 @@ pub const CASES: &[Case] = &[
             name: "x0",
             right: &[("", x0_of)],
             faults: &[
-                (slip("answers_x0_sign", "the sign of the noise term is wrong"), |p| {
-                    (p.xt() + p.level().noise_std() * p.out) / p.level().signal()
-                }),
-                (slip("answers_x0_variance_for_std", "1 − ᾱ where √(1 − ᾱ) was meant"), |p| {
+                (sampler::NOISE_ADDED_NOT_REMOVED, |p| (p.xt() + p.level().noise_std() * p.out) / p.level().signal()),
+                (prediction::NOISE_VARIANCE_FOR_STD, |p| {
                     (p.xt() - p.level().one_minus_alpha_bar() * p.out) / p.level().signal()
                 }),
                 (slip("answers_x0_not_rooted", "division by ᾱ where √ᾱ was meant"), |p| {
@@ -170,10 +148,7 @@ pub const CASES: &[Case] = &[
                 name: "x0_from_v",
                 right: &[("", |p| convert(Prediction::V, Prediction::X0, p, p.out))],
                 faults: &[
-                    (
-                        shipped("answers_x0_from_v_sign", "√ᾱ x_t + √(1 − ᾱ) v: the sign of σ is flipped"),
-                        |p| p.level().signal() * p.xt() + p.level().noise_std() * p.out,
-                    ),
+                    (prediction::V_SIGN_FLIPPED, |p| p.level().signal() * p.xt() + p.level().noise_std() * p.out),
                     (slip("answers_x0_from_v_swapped", "√ᾱ and √(1 − ᾱ) are exchanged"), |p| {
                         p.level().noise_std() * p.xt() - p.level().signal() * p.out
                     }),
@@ -207,29 +182,17 @@ pub const CASES: &[Case] = &[
                 ("σ² = β", |p| mean_of(p) + noise_of(p, p.step.beta().sqrt())),
             ],
             faults: &[
-                (shipped("answers_ddpm_noise_at_last_step", "the last step adds noise"), |p| {
-                    mean_of(p) + p.step.beta().sqrt() * p.z
+                (sampler::NOISE_IN_LAST_STEP, |p| mean_of(p) + p.step.beta().sqrt() * p.z),
+                (sampler::VARIANCE_FOR_STD, |p| mean_of(p) + noise_of(p, Posterior::new(&p.step).beta_tilde)),
+                (sampler::VARIANCE_FOR_STD, |p| mean_of(p) + noise_of(p, p.step.beta())),
+                (prediction::MEAN_PREFACTOR_ALPHA_BAR, |p| {
+                    mean_of(p) * p.step.alpha().sqrt() / p.level().signal()
+                        + noise_of(p, Posterior::new(&p.step).beta_tilde.sqrt())
                 }),
-                (slip("answers_ddpm_variance_for_std", "z is multiplied by the variance β̃, not its root"), |p| {
-                    mean_of(p) + noise_of(p, Posterior::new(&p.step).beta_tilde)
+                (prediction::MEAN_NOISE_OF_ONE_STEP, |p| {
+                    (p.xt() - p.step.beta().sqrt() * p.out) / p.step.alpha().sqrt()
+                        + noise_of(p, Posterior::new(&p.step).beta_tilde.sqrt())
                 }),
-                (slip("answers_ddpm_beta_for_std", "z is multiplied by the variance β, not its root"), |p| {
-                    mean_of(p) + noise_of(p, p.step.beta())
-                }),
-                (
-                    erratum("E2.3", "answers_ddpm_accumulated_prefactor", "1/√ᾱ_t where 1/√α_t was meant"),
-                    |p| {
-                        mean_of(p) * p.step.alpha().sqrt() / p.level().signal()
-                            + noise_of(p, Posterior::new(&p.step).beta_tilde.sqrt())
-                    },
-                ),
-                (
-                    erratum("E3.14", "answers_ddpm_one_step_noise", "√(1 − α_t) where √(1 − ᾱ_t) was meant"),
-                    |p| {
-                        (p.xt() - p.step.beta().sqrt() * p.out) / p.step.alpha().sqrt()
-                            + noise_of(p, Posterior::new(&p.step).beta_tilde.sqrt())
-                    },
-                ),
                 (slip("answers_ddpm_no_noise", "z is not used"), mean_of),
             ],
         }],
@@ -246,10 +209,7 @@ pub const CASES: &[Case] = &[
                     slip("answers_ddim_current_noise", "√(1 − ᾱ_t) where √(1 − ᾱ_{t−1}) was meant"),
                     |p| p.step.s().signal() * x0_of(p) + p.level().noise_std() * p.out,
                 ),
-                (
-                    slip("answers_ddim_current_signal", "√ᾱ_t where √ᾱ_{t−1} was meant: x_t comes back"),
-                    Point::returned,
-                ),
+                (sampler::DDIM_SIGNAL_OF_T, Point::returned),
                 (slip("answers_ddim_not_rooted", "ᾱ_{t−1} where √ᾱ_{t−1} was meant"), |p| {
                     p.step.s().alpha_bar() * x0_of(p) + p.step.s().noise_std() * p.out
                 }),
@@ -271,20 +231,12 @@ pub const CASES: &[Case] = &[
             name: "guided",
             right: &[("", |p| p.uncond + p.scale * (p.out - p.uncond))],
             faults: &[
-                (
-                    shipped(
-                        "answers_guidance_w_for_scale",
-                        "(1 + w) c − w u with w = s, the same as c + s (c − u): one more than was asked for",
-                    ),
-                    |p| (1.0 + p.scale) * p.out - p.scale * p.uncond,
-                ),
-                (slip("answers_guidance_swapped", "c and u are exchanged"), |p| p.out + p.scale * (p.uncond - p.out)),
+                (guidance::SCALE_TAKEN_FOR_WEIGHT, |p| (1.0 + p.scale) * p.out - p.scale * p.uncond),
+                (guidance::CONDITIONAL_AND_UNCONDITIONAL_SWAPPED, |p| p.out + p.scale * (p.uncond - p.out)),
                 (slip("answers_guidance_average", "(c + s u)/(1 + s): an average, not an extrapolation"), |p| {
                     (p.out + p.scale * p.uncond) / (1.0 + p.scale)
                 }),
-                (slip("answers_guidance_scaled_only", "s·c: the unconditional prediction is not used"), |p| {
-                    p.scale * p.out
-                }),
+                (guidance::CONDITIONAL_SCALED_ALONE, |p| p.scale * p.out),
             ],
         }],
     },

@@ -58,6 +58,16 @@ impl Case {
         self.outputs.iter().map(|output| output.name)
     }
 
+    /// The known faults of all its outputs.
+    ///
+    /// ```
+    /// let case = alphabar::diagnose::cases::Case::find("posterior").unwrap();
+    /// assert!(case.faults().any(|fault| fault.name == "beta_for_beta_tilde"));
+    /// ```
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + '_ {
+        self.outputs.iter().flat_map(|output| output.faults.iter().map(|(fault, _)| *fault))
+    }
+
     /// The inputs by name, one entry a point.
     #[must_use]
     pub fn inputs(&self) -> Vec<(&'static str, Vec<f64>)> {

@@ -3,9 +3,9 @@
 use super::{CHAPTER, row, valid};
 use crate::check::schedule::{self as check, Rounding};
 use crate::check::{Outcome, Run, Tol};
-use crate::fault::table::{ARRAY_FAULTS, ArrayFault, Chain};
+use crate::diagnose::faults::{Chain, TABLE_FAULTS, TableFault};
 use crate::schedule::{Betas, Schedule};
-use crate::table::{Column, Ordinary, Table};
+use crate::table::{Ordinary, Quantity, Table};
 use crate::verify::{Claim, Method};
 
 pub(super) fn table() -> Claim {
@@ -24,19 +24,17 @@ pub(super) fn table() -> Claim {
         let table = Table::new(&Schedule::ddpm());
         let sum: f64 = Schedule::ddpm().betas().as_slice().iter().map(|b| (-b).ln_1p()).sum();
         let tol = Tol::rel(1e-12, "1000 roundings of a sum of size 10");
-        row(table.column(Column::AlphaBar)[table.len() - 1], sum.exp(), tol)
+        row(table.column(Quantity::AlphaBar)[table.len() - 1], sum.exp(), tol)
     })
-    .fault(known("variance_is_beta").fault, |run| spoilt(run, "variance_is_beta", Column::BetaTilde))
-    .fault(known("variance_shifted").fault, |run| spoilt(run, "variance_shifted", Column::BetaTilde))
-    .fault(known("mean_x0_not_previous").fault, |run| spoilt(run, "mean_x0_not_previous", Column::MeanX0))
-    .fault(known("mean_xt_accumulated").fault, |run| spoilt(run, "mean_xt_accumulated", Column::MeanXt))
-    .fault(known("snr_upside_down").fault, |run| spoilt(run, "snr_upside_down", Column::Snr))
-    .fault(known("noise_std_not_rooted").fault, |run| {
-        spoilt(run, "noise_std_not_rooted", Column::SqrtOneMinusAlphaBar)
-    })
+    .fault(known("beta_for_beta_tilde").fault, |run| spoilt(run, "beta_for_beta_tilde", Quantity::BetaTilde))
+    .fault(known("variance_shifted").fault, |run| spoilt(run, "variance_shifted", Quantity::BetaTilde))
+    .fault(known("alpha_bar_t_for_s_on_x0").fault, |run| spoilt(run, "alpha_bar_t_for_s_on_x0", Quantity::MeanX0))
+    .fault(known("root_alpha_bar_on_xt").fault, |run| spoilt(run, "root_alpha_bar_on_xt", Quantity::MeanXt))
+    .fault(known("snr_upside_down").fault, |run| spoilt(run, "snr_upside_down", Quantity::Snr))
+    .fault(known("variance_for_std").fault, |run| spoilt(run, "variance_for_std", Quantity::SqrtOneMinusAlphaBar))
 }
 
-fn tables(run: &Run, f: impl Fn(&Schedule, Column) -> Vec<f64>, rounding: Rounding) -> Outcome {
+fn tables(run: &Run, f: impl Fn(&Schedule, Quantity) -> Vec<f64>, rounding: Rounding) -> Outcome {
     let all = run.over_schedules(|schedule| check::columns_follow_from_betas(&f, schedule, rounding))?;
     if rounding != Rounding::Best {
         return Ok(all);
@@ -44,18 +42,18 @@ fn tables(run: &Run, f: impl Fn(&Schedule, Column) -> Vec<f64>, rounding: Roundi
     Ok(all.and(check::columns_follow_from_betas(f, &valid(Betas::jsd(10)), rounding)?))
 }
 
-fn ordinary<A: Ordinary>(schedule: &Schedule, column: Column) -> Vec<f64> {
+fn ordinary<A: Ordinary>(schedule: &Schedule, column: Quantity) -> Vec<f64> {
     Table::ordinary::<A>(schedule.betas().as_slice()).column(column).to_vec()
 }
 
-fn known(name: &str) -> &'static ArrayFault {
-    let found = ARRAY_FAULTS.iter().find(|known| known.fault.name == name);
+fn known(name: &str) -> &'static TableFault {
+    let found = TABLE_FAULTS.iter().find(|known| known.fault.name == name);
     found.unwrap_or_else(|| unreachable!("{name} is in the catalogue"))
 }
 
 /// The right table but for one column.
-fn spoilt(run: &Run, name: &str, wrong: Column) -> Outcome {
-    let with_fault = |schedule: &Schedule, column: Column| {
+fn spoilt(run: &Run, name: &str, wrong: Quantity) -> Outcome {
+    let with_fault = |schedule: &Schedule, column: Quantity| {
         if column != wrong {
             return Table::new(schedule).column(column).to_vec();
         }

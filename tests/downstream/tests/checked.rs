@@ -2,8 +2,9 @@
 
 use alphabar::check::{self, Run};
 use alphabar::diagnose::cases::Case;
-use alphabar::diagnose::{Numbers, Report, diagnose, named};
+use alphabar::diagnose::{Numbers, Report, diagnose};
 use alphabar::posterior::Moments;
+use alphabar::schedule::Definition;
 use alphabar::{Schedule, Timestep, Transition};
 use downstream::{self as mine, Step, wrong};
 
@@ -24,7 +25,7 @@ fn posterior(f: fn(Step, f64, f64) -> (f64, f64)) -> Report {
 fn posterior_is_checked() {
     let report = posterior(mine::posterior);
     assert!(report.is_right(), "{report}");
-    names(&posterior(wrong::posterior), "β where β̃ was meant");
+    names(&posterior(wrong::posterior), "the posterior variance is β where β̃ =");
 }
 
 fn kl(f: fn(f64, f64, f64, f64) -> f64) -> Report {
@@ -40,7 +41,7 @@ fn kl_is_checked() {
 
 fn schedule(betas: Vec<f64>, alphas_cumprod: Vec<f64>) -> Report {
     let tables = [Numbers::f64("betas", betas), Numbers::f64("alphas_cumprod", alphas_cumprod)];
-    diagnose(&tables, named("cosine", 1000, None, None).as_ref())
+    diagnose(&tables, Some(&Definition::cosine(1000)))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use alphabar::check::sampler::{Network, law};
 use alphabar::diagnose::cases::{Case, Inputs};
-use alphabar::diagnose::{Numbers, Report, diagnose, named};
+use alphabar::diagnose::{Numbers, Report, diagnose};
 use alphabar::embedding::Sinusoidal;
 use alphabar::exact::Gaussian1;
 use alphabar::fault::embedding::{embedding_divisor_half, embedding_interleaved};
@@ -15,6 +15,7 @@ use alphabar::plan::{Ancestral, Clip, ClippedEpsilon, Ddim, End, Plan, Predictio
 use alphabar::posterior::{LogVarianceClip, Moments, Posterior, log_variance_clipped};
 use alphabar::variance::LearnedRange;
 use alphabar::weight::Weighting;
+use alphabar::schedule::Definition;
 use alphabar::{Betas, Level, Schedule, Timestep};
 
 use crate::evidence::{number, scientific};
@@ -58,9 +59,9 @@ impl Chain {
     /// What `alphabar check` calls an array that stands beside the right βs.
     fn called(&self, array: &str, entry: impl Fn(&Self, usize) -> f64) -> String {
         let values = (0..self.beta.len()).map(|i| entry(self, i)).collect();
-        let meant = named("linear", self.beta.len(), None, None);
+        let meant = Definition::linear(self.beta.len());
         let arrays = [Numbers::f64("betas", self.beta.clone()), Numbers::f64(array, values)];
-        names(&diagnose(&arrays, meant.as_ref()))
+        names(&diagnose(&arrays, Some(&meant)))
     }
 }
 
@@ -83,18 +84,18 @@ fn remark(report: &Report) -> String {
 fn schedules() -> Named {
     let mut broken = vec![0.0; 999];
     broken.push(0.999);
-    let meant = named("cosine", 1000, None, None);
+    let meant = Definition::cosine(1000);
     let roots = Betas::scaled_linear(1000, 0.000_85, 0.012).map(Schedule::new);
     let line = Betas::linear(1000, 0.000_85, 0.012).map(Schedule::new);
     let end = |schedule: alphabar::Result<Schedule>| schedule.map_or(f64::NAN, |s| s.alpha_bar(s.last()));
     let line_betas = Betas::linear(1000, 0.000_85, 0.012).map(|b| b.as_slice().to_vec()).unwrap_or_default();
-    let scaled = named("scaled_linear", 1000, None, None);
+    let scaled = Definition::scaled_linear(1000);
     vec![
-        ("cosine", names(&diagnose(&[Numbers::f64("betas", broken)], meant.as_ref()))),
+        ("cosine", names(&diagnose(&[Numbers::f64("betas", broken)], Some(&meant)))),
         ("cosine_500", format!("{:.4}", Schedule::improved_ddpm().alpha_bar(Timestep::new(500)))),
         ("scaled_end", format!("{:.5}", end(roots))),
         ("line_end", format!("{:.5}", end(line))),
-        ("scaled_linear", remark(&diagnose(&[Numbers::f64("betas", line_betas)], scaled.as_ref()))),
+        ("scaled_linear", remark(&diagnose(&[Numbers::f64("betas", line_betas)], Some(&scaled)))),
     ]
 }
 
@@ -114,7 +115,7 @@ fn tables() -> Named {
     let in_single: Vec<f32> = chain.bar.iter().map(|&bar| (1.0 - bar as f32).sqrt()).collect();
     let single_report = diagnose(
         &[Numbers::f64("betas", chain.beta.clone()), Numbers::f32("sqrt_one_minus_alphas_cumprod", &in_single)],
-        named("linear", 1000, None, None).as_ref(),
+        Some(&Definition::linear(1000)),
     );
     vec![
         ("variance_is_beta", chain.called("posterior_variance", |c, i| c.beta[i])),

@@ -1,7 +1,7 @@
 //! Schedules: what their names mean, how they end, and the digits of 1 − ᾱ.
 
 use alphabar::fault::schedule as fault;
-use alphabar::table::{Column, Table, ulps};
+use alphabar::table::{Quantity, Table, ulps};
 use alphabar::{Betas, Schedule, Timestep};
 
 use crate::evidence::scientific;
@@ -66,9 +66,9 @@ pub fn numbers() -> Vec<(&'static str, String)> {
     let table = Table::new(&ddpm);
     let by_subtraction = Table::ordinary::<f64>(ddpm.betas().as_slice());
     let worst = by_subtraction
-        .column(Column::OneMinusAlphaBar)
+        .column(Quantity::OneMinusAlphaBar)
         .iter()
-        .zip(table.column(Column::OneMinusAlphaBar))
+        .zip(table.column(Quantity::OneMinusAlphaBar))
         .map(|(got, want)| ulps(*got, *want))
         .fold(0.0, f64::max);
     let first = ddpm.level(at(1)).one_minus_alpha_bar();

@@ -1,85 +1,11 @@
 //! Schedule tables that are the best doubles there are, and the ordinary formulas in f32 and f64 to compare with.
 
+mod quantity;
+
+pub use quantity::Quantity;
+
 use crate::dd::{Dd, Divisor, Logarithm, twice_product_minus_one};
 use crate::schedule::Schedule;
-
-/// One column of a schedule table; row t − 1 belongs to time t.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Column {
-    /// β_t.
-    Beta,
-    /// α_t = 1 − β_t.
-    Alpha,
-    /// √α_t.
-    SqrtAlpha,
-    /// ᾱ_t.
-    AlphaBar,
-    /// 1 − ᾱ_t.
-    OneMinusAlphaBar,
-    /// √ᾱ_t.
-    SqrtAlphaBar,
-    /// √(1 − ᾱ_t).
-    SqrtOneMinusAlphaBar,
-    /// ᾱ_t/(1 − ᾱ_t).
-    Snr,
-    /// ln(ᾱ_t/(1 − ᾱ_t)).
-    LogSnr,
-    /// β̃_t = (1 − ᾱ_{t−1})/(1 − ᾱ_t) β_t.
-    BetaTilde,
-    /// ln β̃_t, −∞ at t = 1.
-    LogBetaTilde,
-    /// √ᾱ_{t−1} β_t/(1 − ᾱ_t), the posterior mean's factor on x₀.
-    MeanX0,
-    /// √α_t (1 − ᾱ_{t−1})/(1 − ᾱ_t), the posterior mean's factor on x_t.
-    MeanXt,
-    /// β_t²/(2σ²α_t(1 − ᾱ_t)) at σ² = β_t: weight of the ε loss in the bound.
-    LossWeightBeta,
-    /// The same at σ² = β̃_t; ∞ at t = 1.
-    LossWeightBetaTilde,
-}
-
-impl Column {
-    /// All columns in the order they are printed.
-    pub const ALL: [Self; 15] = [
-        Self::Beta,
-        Self::Alpha,
-        Self::SqrtAlpha,
-        Self::AlphaBar,
-        Self::OneMinusAlphaBar,
-        Self::SqrtAlphaBar,
-        Self::SqrtOneMinusAlphaBar,
-        Self::Snr,
-        Self::LogSnr,
-        Self::BetaTilde,
-        Self::LogBetaTilde,
-        Self::MeanX0,
-        Self::MeanXt,
-        Self::LossWeightBeta,
-        Self::LossWeightBetaTilde,
-    ];
-
-    /// Name in files (`alpha_bar`).
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Beta => "beta",
-            Self::Alpha => "alpha",
-            Self::SqrtAlpha => "sqrt_alpha",
-            Self::AlphaBar => "alpha_bar",
-            Self::OneMinusAlphaBar => "one_minus_alpha_bar",
-            Self::SqrtAlphaBar => "sqrt_alpha_bar",
-            Self::SqrtOneMinusAlphaBar => "sqrt_one_minus_alpha_bar",
-            Self::Snr => "snr",
-            Self::LogSnr => "log_snr",
-            Self::BetaTilde => "beta_tilde",
-            Self::LogBetaTilde => "log_beta_tilde",
-            Self::MeanX0 => "posterior_mean_x0",
-            Self::MeanXt => "posterior_mean_xt",
-            Self::LossWeightBeta => "loss_weight_beta",
-            Self::LossWeightBetaTilde => "loss_weight_beta_tilde",
-        }
-    }
-}
 
 /// A schedule's columns.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +14,25 @@ pub struct Table {
 }
 
 impl Table {
+    /// What the columns hold, in the order they are printed.
+    pub const COLUMNS: [Quantity; 15] = [
+        Quantity::Beta,
+        Quantity::Alpha,
+        Quantity::SqrtAlpha,
+        Quantity::AlphaBar,
+        Quantity::OneMinusAlphaBar,
+        Quantity::SqrtAlphaBar,
+        Quantity::SqrtOneMinusAlphaBar,
+        Quantity::Snr,
+        Quantity::LogSnr,
+        Quantity::BetaTilde,
+        Quantity::LogBetaTilde,
+        Quantity::MeanX0,
+        Quantity::MeanXt,
+        Quantity::LossWeightBeta,
+        Quantity::LossWeightBetaTilde,
+    ];
+
     /// Every column in double-double from the βs as stored, rounded once.
     ///
     /// Accuracy: within 1 ulp of the exact value at every index; measured 0.501 ulp at worst over linear,
@@ -111,7 +56,7 @@ impl Table {
     }
 
     fn from_rows(rows: impl ExactSizeIterator<Item = [f64; 15]>) -> Self {
-        let mut columns = vec![Vec::with_capacity(rows.len()); Column::ALL.len()];
+        let mut columns = vec![Vec::with_capacity(rows.len()); Self::COLUMNS.len()];
         for row in rows {
             for (column, value) in columns.iter_mut().zip(row) {
                 column.push(value);
@@ -121,9 +66,21 @@ impl Table {
     }
 
     /// One column, time t at index t − 1.
+    ///
+    /// ```
+    /// use alphabar::Schedule;
+    /// use alphabar::table::{Quantity, Table};
+    ///
+    /// let table = Table::new(&Schedule::ddpm());
+    /// assert_eq!(table.column(Quantity::OneMinusAlphaBar)[0], 1e-4);
+    /// ```
+    ///
+    /// # Panics
+    /// If the quantity is not one of [`Table::COLUMNS`].
     #[must_use]
-    pub fn column(&self, column: Column) -> &[f64] {
-        &self.columns[Column::ALL.iter().position(|&c| c == column).unwrap_or(0)]
+    pub fn column(&self, quantity: Quantity) -> &[f64] {
+        let column = Self::COLUMNS.iter().position(|&column| column == quantity);
+        &self.columns[column.expect("the quantity is one of Table::COLUMNS")]
     }
 
     /// T.
@@ -252,7 +209,7 @@ pub fn ulps(got: f64, want: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Column, Table};
+    use super::{Quantity, Table};
     use crate::schedule::{Betas, Schedule};
 
     /// What the columns tend to where a divisor or a product leaves the range of f64.
@@ -260,10 +217,10 @@ mod tests {
     fn tables_of_extreme_schedules_hold_no_nan() {
         for betas in [vec![5e-324, 1e-310, 0.5], vec![1e-300, 1e-200, 1.0], vec![1.0], vec![0.5; 3000]] {
             let table = Table::new(&Schedule::new(Betas::new(betas.clone()).unwrap()));
-            for column in Column::ALL {
+            for column in Table::COLUMNS {
                 assert!(table.column(column).iter().all(|v| !v.is_nan()), "{} of {:?}", column.name(), &betas[..1]);
             }
-            assert!((table.column(Column::MeanX0)[0] - 1.0).abs() < 1e-15, "{:?}", &betas[..1]);
+            assert!((table.column(Quantity::MeanX0)[0] - 1.0).abs() < 1e-15, "{:?}", &betas[..1]);
         }
     }
 }
