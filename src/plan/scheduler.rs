@@ -352,14 +352,6 @@ mod tests {
             ("trailing", Spacing::Trailing),
         ];
         meanings("timestep_spacing", |s| s.spacing, &spacings);
-        let betas = [
-            ("linear", BetaSchedule::Linear),
-            ("scaled_linear", BetaSchedule::ScaledLinear),
-            ("squaredcos_cap_v2", BetaSchedule::Cosine),
-            ("sigmoid", BetaSchedule::Sigmoid),
-        ];
-        assert_eq!(BETA_SCHEDULES.len(), betas.len());
-        meanings("beta_schedule", |s| s.beta_schedule, &betas);
         let variance = |scheduler: Scheduler| match scheduler.options.get("variance") {
             Some(Setting::Word(word)) => ReverseVariance::from_word(word),
             _ => None,
