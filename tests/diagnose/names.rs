@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use alphabar::Betas;
 use alphabar::diagnose::cases::CASES;
 use alphabar::diagnose::diagnose;
-use alphabar::diagnose::faults::{CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, TABLE_FAULTS};
+use alphabar::diagnose::faults::{
+    CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, TABLE_FAULTS, TableFault,
+};
 use alphabar::fault::Fault;
 use alphabar::schedule::Definition;
 use alphabar::verify::claims;
@@ -56,11 +58,8 @@ fn the_best_known_mistake_has_one_name_in_all_three_forms() {
 #[test]
 fn no_two_faults_of_one_table_share_a_name() {
     for (k, known) in TABLE_FAULTS.iter().enumerate() {
-        let again = |other: &&_| same(known, other);
-        assert!(!TABLE_FAULTS[k + 1..].iter().any(|other| again(&other)), "{}", known.fault.name);
-    }
-    fn same(a: &alphabar::diagnose::faults::TableFault, b: &alphabar::diagnose::faults::TableFault) -> bool {
-        a.fault.name == b.fault.name && a.quantity == b.quantity
+        let same = |other: &TableFault| (other.fault.name, other.quantity) == (known.fault.name, known.quantity);
+        assert!(!TABLE_FAULTS[k + 1..].iter().any(same), "{} of {:?}", known.fault.name, known.quantity);
     }
 }
 
