@@ -103,8 +103,6 @@ mod python_json;
 pub mod sample;
 #[cfg(feature = "proptest")]
 pub mod strategy;
-#[cfg(feature = "verify")]
-pub mod verify;
 
 pub use error::{Error, Result};
 pub use schedule::{Betas, Level, Schedule, Timestep, Transition};

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use alphabar::check::{Origin, Severity, errata};
+use alphabar::check::{claims, ledger};
 use alphabar::fault::table::{ARRAY_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, SCHEDULE_FAULTS};
-use alphabar::fault::{Origin, Severity, errata};
-use alphabar::verify::{claims, ledger};
 
 #[test]
 fn every_numeric_row_is_covered_by_a_claim() {

@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use super::{Kind, Named};
-use crate::fault::{Fault, shipped, slip};
+use crate::check::fault::{Fault, shipped, slip};
 
 /// A wrong formula for the βs of a named schedule.
 #[derive(Clone, Copy, Debug)]

@@ -5,11 +5,11 @@ use alphabar::diagnose::cases::{Case, Inputs};
 use alphabar::diagnose::{Numbers, Report, diagnose, named};
 use alphabar::embedding::Sinusoidal;
 use alphabar::exact::Gaussian1;
-use alphabar::fault::embedding::{embedding_divisor_half, embedding_interleaved};
-use alphabar::fault::gaussian::density_times_width;
-use alphabar::fault::prediction::eps_at_zero_terminal_snr;
-use alphabar::fault::sampler as wrong;
-use alphabar::fault::variance::{learned_range_without_exp, learned_range_without_log};
+use alphabar::check::embedding::faults::{embedding_divisor_half, embedding_interleaved};
+use alphabar::check::gaussian::faults::density_times_width;
+use alphabar::check::prediction::faults::eps_at_zero_terminal_snr;
+use alphabar::check::sampler::faults as wrong;
+use alphabar::check::variance::faults::{learned_range_without_exp, learned_range_without_log};
 use alphabar::gaussian::{Pixel, log_pixel_probability};
 use alphabar::plan::{
     Ancestral, Clip, ClippedEpsilon, Ddim, Plan, Prediction, Previous, ReverseVariance, Route, Spacing, Step,
