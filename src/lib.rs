@@ -81,6 +81,7 @@ pub mod vdm;
 pub mod weight;
 
 pub mod check;
+pub mod close;
 pub mod exact;
 pub mod fault;
 pub mod plan;

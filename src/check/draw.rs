@@ -67,6 +67,23 @@ impl Run {
         self.only.as_ref().is_some_and(|(_, asked)| !asked.load(Ordering::Relaxed))
     }
 
+    /// Pseudo-random numbers for statistical claims: of the seed, the same on every machine; another `draw` gives
+    /// independent ones.
+    ///
+    /// ```
+    /// use alphabar::{check::Run, noise::StandardNormal};
+    /// use ndarray::Array1;
+    /// use ndarray_rand::RandomExt;
+    ///
+    /// let noises = Array1::random_using(1000, StandardNormal, &mut Run::default().rng(0));
+    /// assert!(noises.mean().is_some_and(|mean| mean.abs() < 0.2));
+    /// ```
+    #[cfg(feature = "verify")]
+    #[must_use]
+    pub const fn rng(&self, draw: u32) -> crate::noise::Generator {
+        crate::noise::Stream::new(self.seed).generator(draw)
+    }
+
     /// Points in the open unit cube, as many as there are cases.
     pub fn points<const D: usize>(&self) -> impl Iterator<Item = [f64; D]> + use<D> {
         let ratio = golden_ratio(D);
