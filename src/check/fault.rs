@@ -40,6 +40,7 @@ pub enum Origin {
 
 /// How much an erratum matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Severity {
     /// A program following the print is wrong.
     Result,
