@@ -30,7 +30,7 @@
 //!
 //! # The map
 //!
-//! Claims on a chapter are in the module of the same name under [`check`], its wrong formulas under [`fault`].
+//! Claims on a chapter are in the module of the same name under [`check`], its wrong formulas under [`check`].
 //!
 //! | chapter | what it holds | claims |
 //! |---|---|---|
@@ -82,8 +82,8 @@ pub mod vdm;
 pub mod weight;
 
 pub mod check;
+pub mod close;
 pub mod exact;
-pub mod fault;
 pub mod plan;
 pub mod table;
 
@@ -104,8 +104,6 @@ mod python_json;
 pub mod sample;
 #[cfg(feature = "proptest")]
 pub mod strategy;
-#[cfg(feature = "verify")]
-pub mod verify;
 
 pub use error::{Error, Result};
 pub use schedule::{Betas, Level, Schedule, Timestep, Transition};

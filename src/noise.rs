@@ -18,6 +18,11 @@ use std::f64::consts::TAU;
 
 use crate::array::Real;
 
+#[cfg(feature = "verify")]
+mod generator;
+#[cfg(feature = "verify")]
+pub use generator::{Generator, StandardNormal, Unit};
+
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
@@ -76,6 +81,13 @@ fn sin_cos_turn(m: u64) -> (f64, f64) {
     }
 }
 
+/// Two independent standard normals from two words.
+fn normals([u, v]: [u64; 2]) -> [f64; 2] {
+    let radius = (-2.0 * ln_u(u >> 11)).sqrt();
+    let (sin, cos) = sin_cos_turn(v >> 11);
+    [radius * cos, radius * sin]
+}
+
 /// The standard normals of one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stream {
@@ -98,10 +110,13 @@ impl Stream {
     /// The pair of normals at elements `2·block` and `2·block + 1` of a draw.
     #[must_use]
     pub fn pair(self, draw: u32, block: u64) -> [f64; 2] {
+        normals(self.words(draw, block))
+    }
+
+    /// The two words that the pair is made of.
+    fn words(self, draw: u32, block: u64) -> [u64; 2] {
         let bits = philox4x32([low(block), high(block), draw, 0], [low(self.seed), high(self.seed)]);
-        let radius = (-2.0 * ln_u(join(bits[0], bits[1]) >> 11)).sqrt();
-        let (sin, cos) = sin_cos_turn(join(bits[2], bits[3]) >> 11);
-        [radius * cos, radius * sin]
+        [join(bits[0], bits[1]), join(bits[2], bits[3])]
     }
 
     /// Fills `out` with elements 0, 1, 2 … of a draw.

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use alphabar::check::{Origin, Severity, errata};
+use alphabar::check::{claims, ledger};
 use alphabar::diagnose::faults::{CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, TABLE_FAULTS};
-use alphabar::fault::{Origin, Severity, errata};
-use alphabar::verify::{claims, ledger};
 
 #[test]
 fn every_numeric_row_is_covered_by_a_claim() {
@@ -28,7 +28,7 @@ fn every_claim_covers_a_row_of_the_ledger_and_has_three_faults() {
         for id in claim.row_ids() {
             assert!(known.contains(id), "{} covers {id}, which the ledger does not hold", claim.name);
         }
-        let faults: BTreeSet<&str> = claim.fault_list().map(|fault| fault.name).collect();
+        let faults: BTreeSet<&str> = claim.fault_list().into_iter().map(|fault| fault.name).collect();
         assert!(faults.len() >= 3, "{} has {} faults", claim.name, faults.len());
     }
 }
@@ -59,9 +59,8 @@ fn names_of_claims_and_faults_are_unique() {
         assert!(names.insert(claim.name), "{} twice", claim.name);
     }
     let mut sentences: BTreeMap<&str, &str> = BTreeMap::new();
-    let of_claims = claims().into_iter().flat_map(|claim| claim.fault_list().collect::<Vec<_>>());
-    let of_tables =
-        CURVE_FAULTS.iter().map(|known| known.fault).chain(TABLE_FAULTS.iter().map(|known| known.fault));
+    let of_claims = claims().into_iter().flat_map(|claim| claim.fault_list());
+    let of_tables = CURVE_FAULTS.iter().map(|known| known.fault).chain(TABLE_FAULTS.iter().map(|known| known.fault));
     let of_rescaling = RESCALING_FAULTS.iter().map(|known| known.fault).chain([NOT_RESCALED, RESCALED_UNASKED]);
     for fault in of_claims.chain(of_tables).chain(of_rescaling) {
         let other = sentences.insert(fault.name, fault.sentence);
@@ -107,7 +106,7 @@ fn all_errata_are_there_and_their_numbers_are_reproduced() {
 fn errata_that_change_a_result_are_faults_of_some_claim() {
     let caught: BTreeSet<&str> = claims()
         .iter()
-        .flat_map(|claim| claim.fault_list().collect::<Vec<_>>())
+        .flat_map(|claim| claim.fault_list())
         .filter_map(|fault| match fault.origin {
             Origin::Erratum(id) => Some(id),
             _ => None,

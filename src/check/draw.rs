@@ -4,21 +4,27 @@
 //! effectiveness of quasirandom sequences"), shifted by the seed: even coverage, no generator needed. Statistical
 //! claims draw true pseudo-random numbers elsewhere.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{Evidence, Mismatch, Outcome};
 use crate::schedule::{Betas, Schedule};
 
-/// How a claim is run: which points and how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a claim is run: which points, how many, and on which schedules.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Run {
     /// Shifts the points.
     pub seed: u64,
     /// How many to try.
     pub cases: usize,
+    /// The only schedule to try, and whether a claim asked for it.
+    only: Option<(Schedule, Arc<AtomicBool>)>,
 }
 
 impl Default for Run {
     fn default() -> Self {
-        Self { seed: 0, cases: 64 }
+        Self { seed: 0, cases: 64, only: None }
     }
 }
 
@@ -32,6 +38,52 @@ pub struct Case {
 }
 
 impl Run {
+    /// The same with other points.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same with so many points.
+    #[must_use]
+    pub fn cases(self, cases: usize) -> Self {
+        Self { cases, ..self }
+    }
+
+    /// The same with at most so many points.
+    #[must_use]
+    pub fn at_most(&self, cases: usize) -> Self {
+        Self { cases: self.cases.min(cases), ..self.clone() }
+    }
+
+    /// The same on this schedule alone.
+    #[must_use]
+    pub fn on(self, schedule: &Schedule) -> Self {
+        Self { only: Some((schedule.clone(), Arc::default())), ..self }
+    }
+
+    /// Whether a schedule was given that no claim has asked for.
+    pub(super) fn schedule_unused(&self) -> bool {
+        self.only.as_ref().is_some_and(|(_, asked)| !asked.load(Ordering::Relaxed))
+    }
+
+    /// Pseudo-random numbers for statistical claims: of the seed, the same on every machine; another `draw` gives
+    /// independent ones.
+    ///
+    /// ```
+    /// use alphabar::{check::Run, noise::StandardNormal};
+    /// use ndarray::Array1;
+    /// use ndarray_rand::RandomExt;
+    ///
+    /// let noises = Array1::random_using(1000, StandardNormal, &mut Run::default().rng(0));
+    /// assert!(noises.mean().is_some_and(|mean| mean.abs() < 0.2));
+    /// ```
+    #[cfg(feature = "verify")]
+    #[must_use]
+    pub const fn rng(&self, draw: u32) -> crate::noise::Generator {
+        crate::noise::Stream::new(self.seed).generator(draw)
+    }
+
     /// Points in the open unit cube, as many as there are cases.
     pub fn points<const D: usize>(&self) -> impl Iterator<Item = [f64; D]> + use<D> {
         let ratio = golden_ratio(D);
@@ -54,9 +106,13 @@ impl Run {
     }
 
     /// Schedules where it hurts (T = 1, equal βs, one huge β, tiny βs, the reference schedules of T = 1000), then
-    /// random ones: T from 1 to 64, β log-uniform in (10⁻⁵, 0.6).
+    /// random ones: T from 1 to 64, β log-uniform in (10⁻⁵, 0.6). After [`Run::on`] that schedule alone.
     #[must_use]
     pub fn schedules(&self) -> Vec<Case> {
+        if let Some((schedule, asked)) = &self.only {
+            asked.store(true, Ordering::Relaxed);
+            return vec![Case { name: "the given schedule".into(), schedule: schedule.clone() }];
+        }
         let case = |name: &str, betas: Vec<f64>| Case {
             name: name.into(),
             schedule: Schedule::new(Betas::new(betas).expect("drawn inside the valid range")),

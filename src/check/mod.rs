@@ -17,29 +17,64 @@
 //! assert!(mismatch.to_string().contains("variance"));
 //! ```
 
+#[macro_use]
+mod macros;
+
+mod claim;
 mod draw;
 mod evidence;
+pub mod fault;
 mod tol;
 pub mod witness;
 
-pub mod distill;
-pub mod elbo;
-pub mod embedding;
-pub mod forward;
-pub mod gaussian;
-pub mod guidance;
-pub mod posterior;
-pub mod prediction;
-pub mod sampler;
-pub mod schedule;
-pub mod score;
-pub mod training;
-pub mod trajectory;
-pub mod vae;
-pub mod variance;
-pub mod vdm;
-pub mod weight;
+#[cfg(feature = "verify")]
+pub mod ledger;
+#[cfg(feature = "verify")]
+mod registry;
+#[cfg(feature = "verify")]
+pub mod report;
 
+pub use claim::{Check, Failure, Method};
 pub use draw::{Case, Run, log_uniform, uniform};
 pub use evidence::{Evidence, Mismatch, Outcome, Trial};
+pub use fault::{Erratum, Fault, Numbers, Origin, Severity, Wrong};
+pub(crate) use fault::{erratum, slip, wrong};
+#[cfg(feature = "verify")]
+pub use registry::{Claim, Row};
+#[cfg(feature = "verify")]
+pub use report::ClaimReport;
 pub use tol::Tol;
+
+/// The list of chapters: their modules, and all that is collected over them.
+macro_rules! chapters {
+    ($($chapter:ident),* $(,)?) => {
+        $(pub mod $chapter;)*
+
+        /// Every claim, chapter by chapter.
+        #[cfg(feature = "verify")]
+        #[must_use]
+        pub fn claims() -> Vec<Claim> {
+            let chapters = [$((stringify!($chapter), $chapter::rows::claims())),*];
+            let named = |(name, claims): (_, Vec<Claim>)| claims.into_iter().map(move |claim| claim.of_chapter(name));
+            chapters.into_iter().flat_map(named).collect()
+        }
+
+        /// Every erratum of the four source documents, in order.
+        #[must_use]
+        pub fn errata() -> Vec<Erratum> {
+            let mut all = [$($chapter::faults::ERRATA),*].concat();
+            all.sort_by_key(Erratum::order);
+            all
+        }
+
+        /// The ledger's files.
+        #[cfg(feature = "verify")]
+        const LEDGER: &[(&str, &str)] =
+            &[$((stringify!($chapter), include_str!(concat!("../../fixtures/ledger/", stringify!($chapter), ".json")))),*];
+    };
+}
+
+chapters![
+    schedule, forward, posterior, gaussian, vae, elbo, prediction, weight, training, variance, sampler, score,
+    guidance, vdm, trajectory, distill, embedding,
+];

@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use approx::AbsDiffEq;
-
-use crate::posterior::Moments;
-
 /// `|got − want| ≤ abs + rel·|want|`. NaN never passes; equal infinities do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tol {
@@ -81,18 +77,5 @@ impl Tol {
 impl fmt::Display for Tol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "abs {:.1e} + rel {:.1e} ({})", self.abs, self.rel, self.reason)
-    }
-}
-
-/// `assert_abs_diff_eq!(a, b, epsilon = Tol::rel(1e-12, "…"))`.
-impl AbsDiffEq for Moments {
-    type Epsilon = Tol;
-
-    fn default_epsilon() -> Tol {
-        Tol::roundings(16.0, 1.0, "a few operations")
-    }
-
-    fn abs_diff_eq(&self, other: &Self, tol: Tol) -> bool {
-        tol.accepts(self.mean, other.mean) && tol.accepts(self.var, other.var)
     }
 }

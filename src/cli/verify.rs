@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use super::failure::{Failure, Outcome, print};
 use crate::check::Run;
-use crate::verify::{Claim, ClaimReport, claims, ledger, report};
+use crate::check::{Claim, ClaimReport, claims, ledger, report};
 
 /// Arguments of `alphabar verify`.
 #[derive(clap::Args, Debug)]
@@ -37,7 +37,7 @@ pub struct Args {
 /// # Errors
 /// Exit 1 if a claim fails, 2 if no claim has the name or row asked for.
 pub fn run(args: &Args) -> Outcome {
-    let run = Run { seed: args.seed, cases: args.cases };
+    let run = Run::default().seed(args.seed).cases(args.cases);
     let chosen = chosen(args)?;
     let reports = run_all(&chosen, &run);
     if args.json {

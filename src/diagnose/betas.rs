@@ -5,7 +5,7 @@ use super::recognise::{recognise, usual};
 use super::report::{Finding, Place, Verdict};
 use super::search::{Closest, compare, distance};
 use super::{Definition, Numbers, relation};
-use crate::fault::Fault;
+use crate::check::Fault;
 use crate::table::Quantity;
 
 /// Judges the βs themselves.

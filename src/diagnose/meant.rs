@@ -3,7 +3,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use super::faults::{CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, rescaled};
-use crate::fault::Fault;
+use crate::check::Fault;
 use crate::schedule::{Curve, Definition};
 
 impl Definition {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Definition, Numbers, Precision};
-use crate::fault::Fault;
+use crate::check::Fault;
 use crate::table::Quantity;
 
 /// Right or wrong.

@@ -5,7 +5,7 @@ use super::faults::{Chain, TABLE_FAULTS};
 use super::recognise::{tolerance, usual};
 use super::report::{Finding, Place, Verdict};
 use super::{Basis, Definition, Numbers, Precision, relation};
-use crate::fault::Fault;
+use crate::check::Fault;
 use crate::table::{Quantity, ulps};
 
 /// True if the numbers are a right reading of the array.

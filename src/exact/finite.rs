@@ -1,10 +1,7 @@
-//! A finite data set: the world in which the optimal denoiser memorises, and expectations over data are sums.
+//! A finite data set: the world in which the optimal denoiser memorises.
 
-use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, Axis};
+use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
-use super::gaussian::Gaussian;
-use super::mixture::Mixture;
-use super::mixture1::pick;
 use super::noising::Noising;
 use super::numeric::{LN_2PI, check_finite, check_len, log_sum_exp, normalized_weights, softmax};
 use crate::error::{Error, Result};
@@ -55,18 +52,6 @@ impl FiniteData {
         Ok(Self { points: points.to_owned(), weights: normalized_weights(&weights.to_vec())? })
     }
 
-    /// The points, shape (n, d).
-    #[must_use]
-    pub const fn points(&self) -> &Array2<f64> {
-        &self.points
-    }
-
-    /// The weights, summing to 1.
-    #[must_use]
-    pub fn weights(&self) -> &[f64] {
-        &self.weights
-    }
-
     /// `p(i | x_t)`, shape (n).
     ///
     /// # Errors
@@ -85,34 +70,6 @@ impl FiniteData {
         Ok(self.posterior(level, xt)?.dot(&self.points))
     }
 
-    /// Cov[x_0 | x_t], shape (d, d).
-    ///
-    /// # Errors
-    /// As [`FiniteData::posterior`].
-    pub fn x0_covariance(&self, level: Noising, xt: &ArrayRef1<f64>) -> Result<Array2<f64>> {
-        let p = self.posterior(level, xt)?;
-        let centered = &self.points - &p.dot(&self.points);
-        Ok((&centered * &p.insert_axis(Axis(1))).t().dot(&centered))
-    }
-
-    /// E[ε | x_t] = `Σ p(i | x_t) (x_t − a x_i)/σ`, shape (d).
-    ///
-    /// # Errors
-    /// As [`FiniteData::posterior`].
-    pub fn eps_hat(&self, level: Noising, xt: &ArrayRef1<f64>) -> Result<Array1<f64>> {
-        let p = self.posterior(level, xt)?;
-        let away = (&self.points * -level.signal()) + xt;
-        Ok(p.dot(&away) / level.noise_std())
-    }
-
-    /// E[a ε − σ x_0 | x_t], shape (d).
-    ///
-    /// # Errors
-    /// As [`FiniteData::posterior`].
-    pub fn v_hat(&self, level: Noising, xt: &ArrayRef1<f64>) -> Result<Array1<f64>> {
-        Ok(self.eps_hat(level, xt)? * level.signal() - self.x0_hat(level, xt)? * level.noise_std())
-    }
-
     /// ln q(x_t).
     ///
     /// # Errors
@@ -120,34 +77,6 @@ impl FiniteData {
     pub fn log_marginal(&self, level: Noising, xt: &ArrayRef1<f64>) -> Result<f64> {
         let d = self.points.ncols() as f64;
         Ok(log_sum_exp(&self.log_weights(level, xt)?) - 0.5 * d * (LN_2PI + level.noise_var().ln()))
-    }
-
-    /// `∇ ln q(x_t)`, shape (d).
-    ///
-    /// # Errors
-    /// As [`FiniteData::posterior`].
-    pub fn score(&self, level: Noising, xt: &ArrayRef1<f64>) -> Result<Array1<f64>> {
-        Ok(self.eps_hat(level, xt)? / -level.noise_std())
-    }
-
-    /// `E f(x_0)`, a sum over the points.
-    pub fn expect(&self, f: impl Fn(ndarray::ArrayView1<'_, f64>) -> f64) -> f64 {
-        self.weights.iter().zip(self.points.rows()).map(|(w, point)| w * f(point)).sum()
-    }
-
-    /// The same data as a mixture of points; noised, it is an ordinary mixture.
-    #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "finite points with normalised weights make a valid mixture")]
-    pub fn to_mixture(&self) -> Mixture {
-        let at = |point: ndarray::ArrayView1<'_, f64>| Gaussian::isotropic(&point, 0.0).expect("a finite point");
-        let parts = self.weights.iter().zip(self.points.rows()).map(|(w, point)| (*w, at(point))).collect();
-        Mixture::new(parts).expect("normalised weights")
-    }
-
-    /// A draw, given one uniform number in [0, 1).
-    #[must_use]
-    pub fn sample(&self, uniform: f64) -> Array1<f64> {
-        self.points.row(pick(&self.weights, uniform)).to_owned()
     }
 
     /// `ln w_i − ‖x_t − a x_i‖²/2σ²`.
@@ -188,41 +117,15 @@ mod tests {
         }
     }
 
+    /// Tweedie with a differenced score: E[x_0 | x_t] = (x_t + σ² d/dx ln q)/a.
     #[test]
-    fn agrees_with_the_mixture_of_points() {
-        let points = array![[-1.0, 0.2], [0.5, 0.5], [2.0, -0.3]];
-        let data = FiniteData::weighted(&points, &array![0.2, 0.3, 0.5]).expect("valid");
-        let (mixture, n, xt) = (data.to_mixture(), Noising::new(0.8, 0.36).expect("valid"), array![0.9, -0.1]);
-        let noised = mixture.noised(n);
-        close(data.log_marginal(n, &xt).expect("noisy"), noised.log_pdf(&xt).expect("regular"), 1e-14);
-        let (a, b) = (data.x0_covariance(n, &xt).expect("noisy"), mixture.x0_covariance(n, &xt).expect("fits"));
-        let pairs = [
-            (data.x0_hat(n, &xt), mixture.x0_hat(n, &xt)),
-            (data.eps_hat(n, &xt), mixture.eps_hat(n, &xt)),
-            (data.v_hat(n, &xt), mixture.v_hat(n, &xt)),
-            (data.score(n, &xt), noised.score(&xt)),
-        ];
-        for (got, want) in pairs {
-            let (got, want) = (got.expect("noisy"), want.expect("regular"));
-            (0..2).for_each(|i| close(got[i], want[i], 1e-14));
-        }
-        a.iter().zip(&b).for_each(|(a, b)| close(*a, *b, 1e-14));
-        close(data.expect(|x| x[0]), mixture.mean()[0], 1e-15);
-    }
-
-    /// B31 on points: Cov[x_0 | x_t] = σ²/a² (I + σ² ∇∇ᵀ ln q), the Hessian by differences of the score.
-    #[test]
-    fn second_order_tweedie() {
-        let data = FiniteData::on_line(&[-1.0, 0.5, 2.0]).expect("valid");
+    fn the_denoiser_is_the_slope_of_the_marginal() {
+        let data = FiniteData::weighted(&array![[-1.0], [0.5], [2.0]], &array![0.2, 0.3, 0.5]).expect("valid");
         let n = Noising::new(0.8, 0.36).expect("valid");
-        let score = |x: f64| data.score(n, &array![x]).expect("noisy")[0];
-        let d = |h: f64| (score(0.4 + h) - score(0.4 - h)) / (2.0 * h);
-        let hessian = (4.0 * d(5e-4) - d(1e-3)) / 3.0;
-        close(
-            data.x0_covariance(n, &array![0.4]).expect("noisy")[[0, 0]],
-            0.36 / 0.64 * 0.36_f64.mul_add(hessian, 1.0),
-            1e-9,
-        );
+        let log = |x: f64| data.log_marginal(n, &array![x]).expect("noisy");
+        let slope = |h: f64| (log(0.4 + h) - log(0.4 - h)) / (2.0 * h);
+        let want = (0.4 + 0.36 * (4.0 * slope(5e-4) - slope(1e-3)) / 3.0) / 0.8;
+        close(data.x0_hat(n, &array![0.4]).expect("noisy")[0], want, 1e-10);
     }
 
     #[test]
@@ -230,7 +133,6 @@ mod tests {
         let data = FiniteData::on_line(&[-1.0, 0.5, 2.0]).expect("valid");
         close(data.x0_hat(level(1), &array![1e5]).expect("noisy")[0], 2.0, 0.0);
         assert!(data.log_marginal(level(1), &array![1e5]).expect("noisy").is_finite());
-        close(data.sample(0.34)[0], 0.5, 0.0);
     }
 
     #[test]

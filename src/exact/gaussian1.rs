@@ -22,9 +22,6 @@ pub struct Gaussian1 {
 }
 
 impl Gaussian1 {
-    /// N(0, 1).
-    pub const STANDARD: Self = Self { mean: 0.0, var: 1.0 };
-
     /// N(mean, var).
     ///
     /// # Errors
@@ -102,14 +99,6 @@ impl Gaussian1 {
         0.5 * (LN_2PI + 1.0 + self.var.ln())
     }
 
-    /// `KL(self ‖ other)` in nats.
-    #[must_use]
-    pub fn kl(self, other: Self) -> f64 {
-        let excess = ratio(self.var - other.var, other.var);
-        let deviation = self.mean - other.mean;
-        0.5 * (excess - excess.ln_1p() + deviation * deviation / other.var)
-    }
-
     /// The law of `a x_0 + σ ε`: N(a m, a² s + σ²).
     #[must_use]
     pub fn noised(self, level: Noising) -> Self {
@@ -150,33 +139,6 @@ impl Gaussian1 {
     #[must_use]
     pub fn v_hat(self, level: Noising, xt: f64) -> f64 {
         level.signal() * self.eps_hat(level, xt) - level.noise_std() * self.x0_hat(level, xt)
-    }
-
-    /// `E (x_0 − E[x_0 | x_t])²`, the least error of any denoiser at that level.
-    #[must_use]
-    pub fn mmse(self, level: Noising) -> f64 {
-        self.conditioned(level, 0.0).var
-    }
-
-    /// Where the probability-flow ODE carries `x` from one level to another.
-    ///
-    /// ```text
-    /// x_s = a_s m + (sd_s/sd_t)(x_t − a_t m)
-    /// ```
-    ///
-    /// Source: the flow keeps every quantile of its marginals on the line; ledger §4.2, item 1.
-    #[must_use]
-    pub fn flow(self, from: Noising, to: Noising, x: f64) -> f64 {
-        let (from, to) = (self.noised(from), self.noised(to));
-        if from.var == 0.0 {
-            return to.mean;
-        }
-        (to.var / from.var).sqrt().mul_add(x - from.mean, to.mean)
-    }
-
-    /// A draw, given a supply of standard normals.
-    pub fn sample(self, mut normal: impl FnMut() -> f64) -> f64 {
-        self.std().mul_add(normal(), self.mean)
     }
 
     /// The law of this variable given what it became on the other side of a channel.
@@ -245,31 +207,11 @@ mod tests {
         }
     }
 
-    /// The flow solves dx/dt = f x − ½ g² score; Runge-Kutta along the VP process with β(t) = 1.
     #[test]
-    fn flow_solves_the_probability_flow_ode() {
-        let (data, _, _) = world();
-        let level = |t: f64| Noising::new((-0.5 * t).exp(), -(-t).exp_m1()).expect("valid");
-        let slope = |t: f64, x: f64| -0.5 * x - 0.5 * data.noised(level(t)).score(x);
-        let (mut t, mut x, h) = (1.5, 0.7, -1.0e-3);
-        for _ in 0..1200 {
-            let k1 = slope(t, x);
-            let k2 = slope(t + 0.5 * h, x + 0.5 * h * k1);
-            let k3 = slope(t + 0.5 * h, x + 0.5 * h * k2);
-            let k4 = slope(t + h, x + h * k3);
-            x += h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
-            t += h;
-        }
-        close(data.flow(level(1.5), level(t), 0.7), x, 1e-12);
-    }
-
-    #[test]
-    fn entropy_and_divergence_equal_their_sums() {
-        let (p, q) = (Gaussian1::raw(0.4, 0.49), Gaussian1::raw(-0.3, 0.81));
+    fn entropy_and_distribution_equal_their_sums() {
+        let p = Gaussian1::raw(0.4, 0.49);
         let sum = |f: &dyn Fn(f64) -> f64| (-8000..=8000).map(|i| 1e-3 * f(f64::from(i) * 1e-3)).sum::<f64>();
         close(p.entropy(), -sum(&|x| p.pdf(x) * p.log_pdf(x)), 1e-13);
-        close(p.kl(q), sum(&|x| p.pdf(x) * (p.log_pdf(x) - q.log_pdf(x))), 1e-13);
-        close(p.kl(p), 0.0, 0.0);
         close(
             p.cdf(0.9),
             0.5 + sum(&|x| if x > 0.4 && x < 0.9 { p.pdf(x) } else { 0.0 }) + 5e-4 * (p.pdf(0.4) + p.pdf(0.9)),
@@ -283,13 +225,10 @@ mod tests {
         let point = Gaussian1::new(0.5, 0.0).expect("valid");
         let level = Noising::new(0.6, 0.64).expect("valid");
         close(point.x0_hat(level, 7.0), 0.5, 0.0);
-        close(point.mmse(level), 0.0, 0.0);
         close(point.x0_hat(Noising::NONE, 0.5), 0.5, 0.0);
         close(point.eps_hat(level, 7.0), (7.0 - 0.3) / 0.8, 1e-15);
-        close(point.flow(Noising::NONE, level, 0.5), 0.3, 0.0);
         close(point.cdf(0.4) + point.sf(0.5), 0.0, 0.0);
         assert!(point.log_pdf(0.5) == f64::INFINITY && point.log_pdf(0.4) == f64::NEG_INFINITY);
-        close(point.sample(|| 1.7), 0.5, 0.0);
     }
 
     #[test]

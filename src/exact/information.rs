@@ -31,12 +31,6 @@ impl Mixture1 {
         self.noised(level).expect(|xt| self.x0_var(level, xt))
     }
 
-    /// `KL(self ‖ other)` in nats.
-    #[must_use]
-    pub fn kl(&self, other: &Self) -> f64 {
-        self.expect(|x| self.log_pdf(x) - other.log_pdf(x))
-    }
-
     /// I(x_0; x_t) in nats, `h(x_t) − h(ε σ)`.
     ///
     /// ∞ at a level without noise.
@@ -138,7 +132,7 @@ mod tests {
         let step = Noising::from_betas(&betas[4..5]).expect("valid");
         let t = s.then(step);
         let power = (2.0 * gmm.conditional_entropy(s, step) - 1.0).exp() / (2.0 * std::f64::consts::PI);
-        let variance = gmm.noised(t).expect(|xt| gmm.xs_given_xt(s, step, xt).var());
+        let variance = gmm.noised(t).expect(|xt| gmm.noised(s).x0_var(step, xt));
         let lower = Gaussian1::raw(0.0, 0.0).noised(s).x0_given_xt(step, 0.0).var();
         for (got, want) in [(lower, 0.039_815), (power, 0.059_949), (variance, 0.060_655_198), (betas[4], 0.063_947)]
         {

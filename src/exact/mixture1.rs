@@ -161,12 +161,6 @@ impl Mixture1 {
         }
     }
 
-    /// q(x_s | x_t) with x_0 integrated out; `s` is the level of x_s and `step` the channel q(x_t | x_s).
-    #[must_use]
-    pub fn xs_given_xt(&self, s: Noising, step: Noising, xt: f64) -> Self {
-        self.noised(s).x0_given_xt(step, xt)
-    }
-
     /// E[x_0 | x_t], the optimal denoiser.
     #[must_use]
     pub fn x0_hat(&self, level: Noising, xt: f64) -> f64 {
@@ -230,11 +224,6 @@ impl Mixture1 {
         self.noised(to).at_tail(start.cdf(x), start.sf(x))
     }
 
-    /// A draw, given one uniform number in [0, 1) for the class and a supply of standard normals.
-    pub fn sample(&self, uniform: f64, normal: impl FnMut() -> f64) -> f64 {
-        self.components[pick(&self.weights, uniform)].sample(normal)
-    }
-
     fn log_joint(&self, x: f64) -> Vec<f64> {
         self.weights.iter().zip(&self.components).map(|(w, c)| w.ln() + c.log_pdf(x)).collect()
     }
@@ -257,18 +246,6 @@ impl Mixture1 {
             if left { low = middle } else { high = middle }
         }
     }
-}
-
-/// The index of the part of [0, 1) that `uniform` falls in.
-pub(super) fn pick(weights: &[f64], uniform: f64) -> usize {
-    let mut left = uniform;
-    for (index, w) in weights.iter().enumerate() {
-        left -= w;
-        if left < 0.0 {
-            return index;
-        }
-    }
-    weights.len() - 1
 }
 
 #[cfg(test)]
@@ -362,18 +339,10 @@ mod tests {
     }
 
     #[test]
-    fn sampling_picks_classes_by_weight() {
-        let gmm = Mixture1::reference();
-        close(gmm.sample(0.299, || 2.0), -0.9, 1e-15);
-        close(gmm.sample(0.301, || 2.0), 2.0, 1e-15);
-        assert_eq!(pick(&[0.3, 0.7], 1.0), 1);
-    }
-
-    #[test]
     fn bad_input_is_an_error() {
         assert!(matches!(Mixture1::new(&[]), Err(Error::CountOutOfRange { .. })));
         let point = Gaussian1::new(0.0, 0.0).expect("valid");
         assert!(matches!(Mixture1::new(&[(1.0, point)]), Err(Error::EntryOutOfRange { name: "variance", .. })));
-        assert!(matches!(Mixture1::new(&[(0.9, Gaussian1::STANDARD)]), Err(Error::OutOfRange { .. })));
+        assert!(matches!(Mixture1::new(&[(0.9, Gaussian1::raw(0.0, 1.0))]), Err(Error::OutOfRange { .. })));
     }
 }

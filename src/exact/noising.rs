@@ -101,22 +101,6 @@ impl Noising {
         }
     }
 
-    /// The channel that leads from this level to a noisier one: `(a_t/a_s, σ_t² − (a_t/a_s)² σ_s²)`.
-    ///
-    /// Loses digits by cancellation when the levels are close; where the βs are known,
-    /// [`Noising::from_betas`] on the slice between does not.
-    ///
-    /// # Errors
-    /// [`Error::Singular`] if the signal is already 0; [`Error::OutOfRange`] if `to` is the less noisy one.
-    pub fn step_to(self, to: Self) -> Result<Self> {
-        if self.signal == 0.0 {
-            let reason = "nothing of the data is left at the first level";
-            return Err(Error::Singular { what: "the step between two levels", reason });
-        }
-        let signal = to.signal / self.signal;
-        Self::new(signal, to.noise_var - signal * signal * self.noise_var)
-    }
-
     /// a, the factor on x.
     #[must_use]
     pub const fn signal(self) -> f64 {
@@ -163,10 +147,6 @@ mod tests {
         for level in &levels {
             assert!((level.signal() * level.signal() + level.noise_var() - 1.0).abs() < 2e-13);
         }
-        let step = levels[300].step_to(levels[700]).expect("noisier");
-        let direct = Noising::from_betas(&betas[300..700]).expect("valid");
-        assert!((step.noise_var() - direct.noise_var()).abs() < 1e-13);
-        assert!((step.signal() - direct.signal()).abs() < 1e-14);
     }
 
     #[test]
@@ -176,9 +156,5 @@ mod tests {
         assert!(Noising::variance_preserving(f64::NAN).is_err());
         assert!(Noising::from_log_snr(f64::NAN).is_err());
         assert!(matches!(Noising::from_betas(&[0.1, 1.5]), Err(Error::EntryOutOfRange { index: 1, .. })));
-        let noise = Noising::new(0.0, 1.0).expect("valid");
-        assert!(matches!(noise.step_to(noise), Err(Error::Singular { .. })));
-        let (low, high) = (Noising::from_beta(0.1).expect("valid"), Noising::from_beta(0.5).expect("valid"));
-        assert!(high.step_to(low).is_err());
     }
 }

@@ -1,12 +1,11 @@
 //! Samples drawn through ONNX Runtime have the mixture's law.
 
-use alphabar::check::witness::statistics::Verdict;
-use alphabar::check::witness::{MeanTest, goodness_of_fit};
-use alphabar::exact::{Gaussian1, Mixture1};
+use alphabar::exact::{Gaussian1, Mixture1, Noising};
 use alphabar::onnx::Job;
 use alphabar::plan::{DDIM, DDPM, Method, Noise, Plan};
 use ndarray::{Array2, ArrayView1};
 
+use crate::statistics::{self, Estimate, SIGMAS};
 use crate::{DIM, Part, World, plan, sampler};
 
 /// Samples drawn, seeds 0, 1, 2 …
@@ -78,7 +77,7 @@ impl Bias {
     ///
     /// δ s is a component's shift and φ the standard normal density: max |x φ(x)| = φ(1).
     fn coordinate(&self, world: &World, i: usize) -> [f64; 3] {
-        let centre = world.mixture.mean()[i];
+        let centre = world.moments(i).0;
         world.parts.iter().zip(&self.variance).fold([0.0; 3], |sum, (part, change)| {
             let (shift, change) = (self.mean * part.variance[i].sqrt(), change[i]);
             let var = change + 2.0 * shift * (part.mean[i] - centre).abs();
@@ -97,56 +96,55 @@ impl Bias {
 /// mean in its standard deviations, as `fixtures/mixture/bias.py` finds it in 60,000 samples of its own: up to 0.1 for
 /// DDIM of 50 steps, 0.03 of 500, and for DDPM not told from 0 at 0.02. What deviates is returned.
 fn deviations(world: &World, samples: &Array2<f64>, bias: &Bias, seen: [f64; 2]) -> Vec<String> {
-    let test = MeanTest::FIVE_SIGMA;
     let mut found = Vec::new();
-    let mut judge = |what: &str, verdict: Verdict, bias: f64| {
-        let beyond = (verdict.estimate - verdict.expected).abs() - bias;
-        println!("{what}: z {:+.2}, bias up to {:.2} standard errors", verdict.z, bias / verdict.std_error);
-        if beyond.is_nan() || beyond > test.sigmas() * verdict.std_error {
-            found.push(format!("{what}: {verdict:?}, bias {bias}"));
+    let mut judge = |what: &str, estimate: Estimate, expected: f64, bias: f64| {
+        let off = estimate.value - expected;
+        println!("{what}: z {:+.2}, bias up to {:.2} standard errors", off / estimate.error, bias / estimate.error);
+        let beyond = off.abs() - bias;
+        if beyond.is_nan() || beyond > SIGMAS * estimate.error {
+            found.push(format!("{what}: {estimate:?} for {expected}, bias {bias}"));
         }
-        verdict.detectable + bias
+        (SIGMAS + 3.0) * estimate.error + bias
     };
 
     assert!(confusion(world) < 0.002, "components overlap: {}", confusion(world));
     let class = |x: ArrayView1<'_, f64>| {
-        let shares = world.mixture.responsibilities(&x).unwrap();
+        let shares = world.responsibilities(Noising::NONE, x);
         (0..shares.len()).max_by(|&a, &b| shares[a].total_cmp(&shares[b])).unwrap()
     };
     let classes: Vec<usize> = samples.rows().into_iter().map(class).collect();
     let members = |k: usize| classes.iter().enumerate().filter(move |(_, class)| **class == k).map(|(row, _)| row);
     let counts: Vec<u64> = (0..world.parts.len()).map(|k| members(k).count() as u64).collect();
     let expected: Vec<f64> = world.parts.iter().map(|part| part.weight * COUNT as f64).collect();
-    let frequencies = goodness_of_fit::chi_square(&counts, &expected).unwrap();
-    println!("counts {counts:?}, p = {:.3}", frequencies.p_value);
+    let p = statistics::chi_square_of_three(&counts, &expected);
+    println!("counts {counts:?}, p = {p:.3}");
     let mut unfit = Vec::new();
-    if frequencies.p_value <= FALSE_FAILURE {
-        unfit.push(format!("frequencies {counts:?}: {frequencies:?}"));
+    if p <= FALSE_FAILURE {
+        unfit.push(format!("frequencies {counts:?}: p = {p:e}"));
     }
 
-    let (mean, covariance) = (world.mixture.mean(), world.mixture.covariance());
     for i in 0..DIM {
         let column = samples.column(i).to_vec();
         let [of_mean, of_variance, of_cdf] = bias.coordinate(world, i);
         let part = |part: &Part| (part.weight, Gaussian1::new(part.mean[i], part.variance[i]).unwrap());
         let law = Mixture1::new(&world.parts.iter().map(part).collect::<Vec<_>>()).unwrap();
-        let distance = goodness_of_fit::kolmogorov_smirnov(&column, |x| law.cdf(x)).unwrap().statistic;
-        let p = goodness_of_fit::kolmogorov_tail((distance - of_cdf).max(0.0), COUNT as f64);
+        let distance = statistics::kolmogorov_distance(&column, |x| law.cdf(x));
+        let p = statistics::kolmogorov_tail((distance - of_cdf).max(0.0), COUNT as f64);
         println!("coordinate {i}: distance {distance:.4}, of which {of_cdf:.4} may be bias");
         if p <= FALSE_FAILURE {
             unfit.push(format!("coordinate {i}: distance {distance}, p = {p}"));
         }
-        let var = covariance[[i, i]];
+        let (mean, var) = world.moments(i);
         let least = [
-            judge("its mean", test.mean(&column, mean[i]).unwrap(), of_mean) / var.sqrt(),
-            judge("its variance", test.variance(&column, var).unwrap(), of_variance) / var,
+            judge("its mean", Estimate::of_mean(&column), mean, of_mean) / var.sqrt(),
+            judge("its variance", Estimate::of_variance(&column), var, of_variance) / var,
         ];
         assert!(least[0] < seen[0] && least[1] < seen[1], "only {least:?} is seen");
         for (k, part) in world.parts.iter().enumerate() {
             let column: Vec<f64> = members(k).map(|row| samples[[row, i]]).collect();
             let (mean, variance) = (part.mean[i], part.variance[i]);
-            judge("  a component's mean", test.mean(&column, mean).unwrap(), bias.mean * variance.sqrt());
-            judge("  its variance", test.variance(&column, variance).unwrap(), bias.variance[k][i]);
+            judge("  a component's mean", Estimate::of_mean(&column), mean, bias.mean * variance.sqrt());
+            judge("  its variance", Estimate::of_variance(&column), variance, bias.variance[k][i]);
         }
     }
     found.extend(unfit);

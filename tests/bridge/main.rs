@@ -5,11 +5,12 @@
 mod evaluation;
 mod law;
 mod rounding;
+mod statistics;
 mod trajectory;
 
 use std::path::PathBuf;
 
-use alphabar::exact::{Gaussian, Mixture, Noising};
+use alphabar::exact::Noising;
 use alphabar::onnx::{Device, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions};
 use alphabar::plan::{Method, Plan, Recipe, Scheduler};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
@@ -25,10 +26,20 @@ struct Part {
     variance: [f64; DIM],
 }
 
+impl Part {
+    /// The variance of a coordinate at a level, `a² v + σ²`.
+    fn spread(&self, level: Noising, i: usize) -> f64 {
+        level.signal().powi(2) * self.variance[i] + level.noise_var()
+    }
+
+    fn score(&self, level: Noising, x: ArrayView1<'_, f64>) -> Array1<f64> {
+        Array1::from_shape_fn(DIM, |i| (level.signal() * self.mean[i] - x[i]) / self.spread(level, i))
+    }
+}
+
 /// The mixture of `fixtures/mixture/mixture.json` in f64, and its noise levels by recursion over the βs.
 struct World {
     parts: Vec<Part>,
-    mixture: Mixture,
     levels: Vec<Noising>,
 }
 
@@ -46,16 +57,11 @@ impl World {
             variance: row(&part["variance"]),
         };
         let parts: Vec<Part> = json["components"].as_array().unwrap().iter().map(part).collect();
-        let gaussian = |part: &Part| {
-            let (mean, variance) = (Array1::from_iter(part.mean), Array1::from_iter(part.variance));
-            (part.weight, Gaussian::diagonal(&mean, &variance).unwrap())
-        };
-        let mixture = Mixture::new(parts.iter().map(gaussian).collect()).unwrap();
         let betas = &json["betas"];
         let (start, end, steps) = (number(&betas["start"]), number(&betas["end"]), number(&betas["steps"]) as usize);
         let beta = |i: usize| start + (end - start) * i as f64 / (steps - 1) as f64;
         let levels = Noising::levels(&(0..steps).map(beta).collect::<Vec<_>>()).unwrap();
-        Self { parts, mixture, levels }
+        Self { parts, levels }
     }
 
     /// The level that the network knows by its 0-based timestep.
@@ -73,7 +79,47 @@ impl World {
     }
 
     fn eps(&self, x: ArrayView1<'_, f64>, timestep: f64) -> Array1<f64> {
-        self.mixture.eps_hat(self.level(timestep), &x).unwrap()
+        let level = self.level(timestep);
+        self.score(level, x) * -level.noise_std()
+    }
+
+    /// p(k | x) at a level: `r_k ∝ w_k N(x; a m_k, a² v_k + σ²)`.
+    fn responsibilities(&self, level: Noising, x: ArrayView1<'_, f64>) -> Vec<f64> {
+        let log = |part: &Part| {
+            let twice = |i: usize| (x[i] - level.signal() * part.mean[i]).powi(2) / part.spread(level, i);
+            part.weight.ln() - 0.5 * (0..DIM).map(|i| twice(i) + part.spread(level, i).ln()).sum::<f64>()
+        };
+        let logs: Vec<f64> = self.parts.iter().map(log).collect();
+        let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logs.iter().map(|log| (log - top).exp()).sum();
+        logs.iter().map(|log| (log - top).exp() / total).collect()
+    }
+
+    /// ∇ ln p(x) at a level: the components' scores, each by its share.
+    fn score(&self, level: Noising, x: ArrayView1<'_, f64>) -> Array1<f64> {
+        let shares = self.responsibilities(level, x);
+        let shared = |(part, share): (&Part, &f64)| part.score(level, x) * *share;
+        self.parts.iter().zip(&shares).map(shared).fold(Array1::zeros(DIM), |sum, score| sum + score)
+    }
+
+    /// ∇∇ᵀ ln p(x) at a level: the covariance of the components' scores less the mean of their precisions.
+    fn hessian(&self, level: Noising, x: ArrayView1<'_, f64>) -> Array2<f64> {
+        let (shares, mean) = (self.responsibilities(level, x), self.score(level, x));
+        let mut hessian = Array2::zeros((DIM, DIM));
+        for (part, share) in self.parts.iter().zip(&shares) {
+            let apart = part.score(level, x) - &mean;
+            hessian += &Array2::from_shape_fn((DIM, DIM), |(i, j)| {
+                share * (apart[i] * apart[j] - if i == j { 1.0 / part.spread(level, i) } else { 0.0 })
+            });
+        }
+        hessian
+    }
+
+    /// Mean and variance of a coordinate of the data.
+    fn moments(&self, i: usize) -> (f64, f64) {
+        let mean = self.parts.iter().map(|part| part.weight * part.mean[i]).sum::<f64>();
+        let var = |part: &Part| part.weight * (part.variance[i] + (part.mean[i] - mean).powi(2));
+        (mean, self.parts.iter().map(var).sum())
     }
 }
 

@@ -87,7 +87,7 @@ pub fn of_step(step: &Step, x: f64, out: f64, out_error: f64, z: f64) -> f64 {
 /// ```
 pub fn jacobian(world: &World, step: &Step, x: ArrayView1<'_, f64>) -> Array2<f64> {
     let level = world.level(step.model_timestep);
-    let hessian = world.mixture.noised(level).hessian(&x).unwrap();
+    let hessian = world.hessian(level, x);
     let (p, q) = (step.x + step.x0 * step.x0_from_x, step.x0 * step.x0_from_out + step.out);
     Array2::eye(DIM) * p - hessian * (q * level.noise_std())
 }

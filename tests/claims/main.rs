@@ -7,6 +7,7 @@ use proptest::prelude::TestCaseError;
 mod distill;
 mod elbo;
 mod embedding;
+mod every;
 mod forward;
 mod gaussian;
 mod guidance;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use alphabar::Betas;
+use alphabar::check::Fault;
+use alphabar::check::claims;
 use alphabar::diagnose::cases::CASES;
 use alphabar::diagnose::diagnose;
 use alphabar::diagnose::faults::{
     CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, TABLE_FAULTS, TableFault,
 };
-use alphabar::fault::Fault;
 use alphabar::schedule::Definition;
-use alphabar::verify::claims;
 
 use super::{names, numbers};
 

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use alphabar::check::Run;
+use alphabar::check::ledger::{self, LedgerRow};
+use alphabar::check::{self, Erratum, Origin, Severity};
+use alphabar::check::{ClaimReport, Row, claims};
 use alphabar::diagnose::faults::{CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, TABLE_FAULTS};
-use alphabar::fault::{self, Erratum, Origin, Severity};
-use alphabar::verify::ledger::{self, LedgerRow};
-use alphabar::verify::{ClaimReport, Row, claims};
 use anyhow::{Result, ensure};
 
 /// What the claims of a chapter found.

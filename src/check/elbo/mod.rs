@@ -1,5 +1,8 @@
 //! Claims on the variational bound: the rows of its proof, its terms, and what they add up to.
 
+pub mod faults;
+#[cfg(feature = "verify")]
+pub(super) mod rows;
 mod world;
 
 use crate::elbo::{AffineKernel, ProofRow, Reverse, Terms};

@@ -1,5 +1,8 @@
 //! Claims on the forward process: single kernels, whole paths, and the law of noised data.
 
+pub mod faults;
+#[cfg(feature = "verify")]
+pub(super) mod rows;
 mod kernel;
 mod law;
 mod path;

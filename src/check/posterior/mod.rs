@@ -1,5 +1,8 @@
 //! Claims on the posterior q(x_s | x_t, x₀): mean and variance, completed square, density, Markov property.
 
+pub mod faults;
+#[cfg(feature = "verify")]
+pub(super) mod rows;
 mod reverse;
 
 use std::f64::consts::TAU;
@@ -11,7 +14,7 @@ use crate::posterior::{Collection, LogVarianceClip, Moments, Quadratic};
 use crate::schedule::{Schedule, Timestep, Transition};
 
 use super::witness::simulate::Marginal;
-use super::{Mismatch, Outcome, Tol, Trial};
+use super::{Check, Evidence, Method, Mismatch, Outcome, Run, Tol, Trial, uniform};
 
 #[cfg(feature = "verify")]
 pub(crate) use reverse::divergences;
@@ -117,19 +120,52 @@ pub(crate) fn precision_addition(beta: f64, prior: Moments, xt: f64) -> Moments 
     Moments { mean: var * ((1.0 - beta).sqrt() * xt / beta + prior.mean / prior.var), var }
 }
 
-// ANCHOR: equals_bayes
-/// Mean and variance equal Bayes' rule in information form, from the βs alone.
+// ANCHOR: bayes
+/// Mean and variance of q(x_s | x_t, x₀) are those of Bayes' rule in information form, from the βs alone.
 ///
 /// ```text
-/// 1/var = α_t/β_t + 1/v        mean = var·(√α_t x_t/β_t + m x₀/v)        x_{t−1} | x₀ ~ N(m x₀, v)
+/// 1/var = α_t/β_t + 1/v        mean = var·(√α_t x_t/β_t + m x₀/v)        x_s | x₀ ~ N(m x₀, v)
 /// ```
 ///
-/// m and v come from the recursion m ← √(1 − β) m, v ← (1 − β) v + β, one step at a time. At t = 1 the posterior is
-/// the point x₀. Method: recursion and precision addition; shares nothing with the ᾱ forms. Ledger S0.41–S0.52.
+/// m and v come from the recursion m ← √(1 − β) m, v ← (1 − β) v + β, one step at a time, which shares nothing with
+/// the ᾱ forms. At t = 1 the posterior is the point x₀. Tried at every t of hard schedules and on transitions that skip
+/// times. Source of the law: Ho et al. 2020, arXiv:2006.11239, eq. (6), (7).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) -> Outcome {
+/// ```
+/// use alphabar::{Transition, check, posterior::{Moments, posterior}};
+///
+/// check::posterior::bayes(posterior).assert();
+///
+/// let mine = |step: &Transition, x0: f64, xt: f64| Moments { var: step.beta(), ..posterior(step, x0, xt) };
+/// let failure = check::posterior::bayes(mine).run().unwrap_err();
+/// assert_eq!(failure.mistake.unwrap().name, "beta_for_beta_tilde");
+/// ```
+pub fn bayes<'f>(f: impl Fn(&Transition, f64, f64) -> Moments + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("recursion on the βs, precision addition");
+    let sentence = "q(x_{t−1} | x_t, x₀) has the mean and variance that Bayes' rule gives";
+    Check::new("posterior_equals_bayes", sentence, method, move |run| laws(run, &f)).rejects(faults::LAWS, laws)
+}
+
+fn laws(run: &Run, f: impl Fn(&Transition, f64, f64) -> Moments) -> Outcome {
+    let points: Vec<[f64; 2]> = run.points().collect();
+    run.over_schedules(|schedule| {
+        let mut all = Evidence::none();
+        for (t, [u, v]) in schedule.timesteps().zip(points.iter().cycle()) {
+            let at = Point::new(schedule, t, uniform(*u, -3.0, 3.0), uniform(*v, -3.0, 3.0));
+            all = all.and(equals_bayes(&f, &at)?);
+        }
+        // Transitions that skip times: to the last from every fourth part of the chain, the data included.
+        for quarter in 0..4 {
+            let (s, t) = (Timestep::new(schedule.len() * quarter / 4), schedule.last());
+            if s < t {
+                all = all.and(equals_bayes(&f, &Point::far(schedule, s, t, 0.8, -1.3))?);
+            }
+        }
+        Ok(all)
+    })
+}
+
+fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) -> Outcome {
     let Point { transition, x0, xt, .. } = at;
     let (beta, m, v) = at.parts();
     let got = f(transition, *x0, *xt);
@@ -158,7 +194,7 @@ pub fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) ->
     trial.close("posterior mean", got.mean, from_xt + from_x0, tol, place)?;
     Ok(trial.evidence())
 }
-// ANCHOR_END: equals_bayes
+// ANCHOR_END: bayes
 
 /// The logarithm of the posterior variance is that of Bayes' rule; at t = 1, where it is −∞, it is ln β̃_2 or ln of the floor.
 ///

@@ -1,5 +1,8 @@
 //! Claims on latent variable models: evidence, posterior, bound, its gradient and its maximisation.
 
+pub mod faults;
+#[cfg(feature = "verify")]
+pub(super) mod rows;
 mod hierarchy;
 mod importance;
 mod likelihood;

@@ -3,7 +3,8 @@
 use super::super::faults::VARIANCE_UPSIDE_DOWN;
 use super::point::Point;
 use super::{Case, Output};
-use crate::fault::{gaussian, guidance, posterior, prediction, sampler, shipped, slip};
+use crate::check::fault::{shipped, slip};
+use crate::check::{Wrong, gaussian, guidance, posterior, prediction, sampler};
 use crate::plan::Prediction;
 use crate::posterior::Posterior;
 use crate::prediction::conversion;
@@ -35,12 +36,14 @@ pub const CASES: &[Case] = &[
                 name: "mean",
                 right: &[("", |p| Posterior::new(&p.step).at(p.x0, p.xt()).mean)],
                 faults: &[
-                    (posterior::SWAPPED_MEAN_FACTORS, |p| Posterior::new(&p.step).at(p.xt(), p.x0).mean),
-                    (posterior::ROOT_ALPHA_BAR_ON_XT, |p| {
+                    (Wrong::fault(posterior::faults::LAWS, "swapped_mean_factors"), |p| {
+                        Posterior::new(&p.step).at(p.xt(), p.x0).mean
+                    }),
+                    (Wrong::fault(posterior::faults::LAWS, "root_alpha_bar_on_xt"), |p| {
                         let q = Posterior::new(&p.step);
                         q.x0 * p.x0 + q.xt * p.level().signal() / p.step.alpha().sqrt() * p.xt()
                     }),
-                    (posterior::ALPHA_BAR_T_FOR_S_ON_X0, |p| {
+                    (Wrong::fault(posterior::faults::LAWS, "alpha_bar_t_for_s_on_x0"), |p| {
                         let q = Posterior::new(&p.step);
                         q.x0 * p.step.alpha().sqrt() * p.x0 + q.xt * p.xt()
                     }),
@@ -50,8 +53,10 @@ pub const CASES: &[Case] = &[
                 name: "variance",
                 right: &[("", |p| Posterior::new(&p.step).beta_tilde)],
                 faults: &[
-                    (posterior::BETA_FOR_BETA_TILDE, |p| p.step.beta()),
-                    (posterior::POSTERIOR_STD_FOR_VAR, |p| Posterior::new(&p.step).beta_tilde.sqrt()),
+                    (Wrong::fault(posterior::faults::LAWS, "beta_for_beta_tilde"), |p| p.step.beta()),
+                    (Wrong::fault(posterior::faults::LAWS, "posterior_std_for_var"), |p| {
+                        Posterior::new(&p.step).beta_tilde.sqrt()
+                    }),
                     (VARIANCE_UPSIDE_DOWN, |p| {
                         p.step.beta() * p.level().one_minus_alpha_bar() / p.step.s().one_minus_alpha_bar()
                     }),
@@ -67,18 +72,18 @@ pub const CASES: &[Case] = &[
             name: "kl",
             right: &[("", |p| kl(p.x0, p.var, p.other_mean, p.other_var))],
             faults: &[
-                (gaussian::REVERSED_KL, |p| kl(p.other_mean, p.other_var, p.x0, p.var)),
-                (gaussian::LOG_OF_EVERYTHING, |p| {
+                (gaussian::faults::REVERSED_KL, |p| kl(p.other_mean, p.other_var, p.x0, p.var)),
+                (gaussian::faults::LOG_OF_EVERYTHING, |p| {
                     let (gap, ratio) = (p.x0 - p.other_mean, (p.other_var / p.var).sqrt());
                     (ratio + (p.var + gap * gap) / (2.0 * p.other_var) - 0.5).ln()
                 }),
-                (gaussian::HALF_LOG_AND_NO_DIMENSION, |p| {
+                (gaussian::faults::HALF_LOG_AND_NO_DIMENSION, |p| {
                     kl(p.x0, p.var, p.other_mean, p.other_var) - 0.25 * (p.other_var / p.var).ln()
                 }),
                 (slip("answers_kl_std_for_variance", "variances were taken for standard deviations"), |p| {
                     kl(p.x0, p.var * p.var, p.other_mean, p.other_var * p.other_var)
                 }),
-                (gaussian::MINUS_HALF_FORGOTTEN, |p| kl(p.x0, p.var, p.other_mean, p.other_var) + 0.5),
+                (gaussian::faults::MINUS_HALF_FORGOTTEN, |p| kl(p.x0, p.var, p.other_mean, p.other_var) + 0.5),
                 (slip("answers_kl_in_bits", "in bits where nats were asked for"), |p| {
                     kl(p.x0, p.var, p.other_mean, p.other_var) / std::f64::consts::LN_2
                 }),
@@ -93,8 +98,10 @@ pub const CASES: &[Case] = &[
             name: "x0",
             right: &[("", x0_of)],
             faults: &[
-                (sampler::NOISE_ADDED_NOT_REMOVED, |p| (p.xt() + p.level().noise_std() * p.out) / p.level().signal()),
-                (prediction::NOISE_VARIANCE_FOR_STD, |p| {
+                (sampler::faults::NOISE_ADDED_NOT_REMOVED, |p| {
+                    (p.xt() + p.level().noise_std() * p.out) / p.level().signal()
+                }),
+                (prediction::faults::NOISE_VARIANCE_FOR_STD, |p| {
                     (p.xt() - p.level().one_minus_alpha_bar() * p.out) / p.level().signal()
                 }),
                 (slip("answers_x0_not_rooted", "division by ᾱ where √ᾱ was meant"), |p| {
@@ -148,7 +155,9 @@ pub const CASES: &[Case] = &[
                 name: "x0_from_v",
                 right: &[("", |p| convert(Prediction::V, Prediction::X0, p, p.out))],
                 faults: &[
-                    (prediction::V_SIGN_FLIPPED, |p| p.level().signal() * p.xt() + p.level().noise_std() * p.out),
+                    (prediction::faults::V_SIGN_FLIPPED, |p| {
+                        p.level().signal() * p.xt() + p.level().noise_std() * p.out
+                    }),
                     (slip("answers_x0_from_v_swapped", "√ᾱ and √(1 − ᾱ) are exchanged"), |p| {
                         p.level().noise_std() * p.xt() - p.level().signal() * p.out
                     }),
@@ -182,14 +191,14 @@ pub const CASES: &[Case] = &[
                 ("σ² = β", |p| mean_of(p) + noise_of(p, p.step.beta().sqrt())),
             ],
             faults: &[
-                (sampler::NOISE_IN_LAST_STEP, |p| mean_of(p) + p.step.beta().sqrt() * p.z),
-                (sampler::VARIANCE_FOR_STD, |p| mean_of(p) + noise_of(p, Posterior::new(&p.step).beta_tilde)),
-                (sampler::VARIANCE_FOR_STD, |p| mean_of(p) + noise_of(p, p.step.beta())),
-                (prediction::MEAN_PREFACTOR_ALPHA_BAR, |p| {
+                (sampler::faults::NOISE_IN_LAST_STEP, |p| mean_of(p) + p.step.beta().sqrt() * p.z),
+                (sampler::faults::VARIANCE_FOR_STD, |p| mean_of(p) + noise_of(p, Posterior::new(&p.step).beta_tilde)),
+                (sampler::faults::VARIANCE_FOR_STD, |p| mean_of(p) + noise_of(p, p.step.beta())),
+                (prediction::faults::MEAN_PREFACTOR_ALPHA_BAR, |p| {
                     mean_of(p) * p.step.alpha().sqrt() / p.level().signal()
                         + noise_of(p, Posterior::new(&p.step).beta_tilde.sqrt())
                 }),
-                (prediction::MEAN_NOISE_OF_ONE_STEP, |p| {
+                (prediction::faults::MEAN_NOISE_OF_ONE_STEP, |p| {
                     (p.xt() - p.step.beta().sqrt() * p.out) / p.step.alpha().sqrt()
                         + noise_of(p, Posterior::new(&p.step).beta_tilde.sqrt())
                 }),
@@ -209,7 +218,7 @@ pub const CASES: &[Case] = &[
                     slip("answers_ddim_current_noise", "√(1 − ᾱ_t) where √(1 − ᾱ_{t−1}) was meant"),
                     |p| p.step.s().signal() * x0_of(p) + p.level().noise_std() * p.out,
                 ),
-                (sampler::DDIM_SIGNAL_OF_T, Point::returned),
+                (sampler::faults::DDIM_SIGNAL_OF_T, Point::returned),
                 (slip("answers_ddim_not_rooted", "ᾱ_{t−1} where √ᾱ_{t−1} was meant"), |p| {
                     p.step.s().alpha_bar() * x0_of(p) + p.step.s().noise_std() * p.out
                 }),
@@ -231,12 +240,12 @@ pub const CASES: &[Case] = &[
             name: "guided",
             right: &[("", |p| p.uncond + p.scale * (p.out - p.uncond))],
             faults: &[
-                (guidance::SCALE_TAKEN_FOR_WEIGHT, |p| (1.0 + p.scale) * p.out - p.scale * p.uncond),
-                (guidance::CONDITIONAL_AND_UNCONDITIONAL_SWAPPED, |p| p.out + p.scale * (p.uncond - p.out)),
+                (guidance::faults::SCALE_TAKEN_FOR_WEIGHT, |p| (1.0 + p.scale) * p.out - p.scale * p.uncond),
+                (guidance::faults::CONDITIONAL_AND_UNCONDITIONAL_SWAPPED, |p| p.out + p.scale * (p.uncond - p.out)),
                 (slip("answers_guidance_average", "(c + s u)/(1 + s): an average, not an extrapolation"), |p| {
                     (p.out + p.scale * p.uncond) / (1.0 + p.scale)
                 }),
-                (guidance::CONDITIONAL_SCALED_ALONE, |p| p.scale * p.out),
+                (guidance::faults::CONDITIONAL_SCALED_ALONE, |p| p.scale * p.out),
             ],
         }],
     },

@@ -25,7 +25,7 @@ use point::{Point, points};
 
 use super::report::{Finding, Place, Verdict};
 use super::{Numbers, Report};
-use crate::fault::Fault;
+use crate::check::Fault;
 
 type Answer = fn(&Point) -> f64;
 

@@ -60,7 +60,7 @@ impl Point {
 /// 64 points: the first and last steps and others between, on the linear schedule of T = 1000.
 pub(super) fn points() -> Vec<Point> {
     let schedule = Schedule::ddpm();
-    let run = Run { seed: 20, cases: 64 };
+    let run = Run::default().seed(20).cases(64);
     let hard = [1, 2, 3, 10, 500, 999, 1000];
     let time = |k: usize, u: f64| hard.get(k).copied().unwrap_or(1 + (u * 1000.0) as usize);
     let point = |(k, u): (usize, [f64; 8])| {

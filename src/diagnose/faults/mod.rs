@@ -10,7 +10,7 @@ pub use curves::{CURVE_FAULTS, CurveFault};
 pub use rescaling::{NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, RescalingFault, rescaled};
 pub use tables::{TABLE_FAULTS, TableFault};
 
-use crate::fault::{Fault, slip};
+use crate::check::{Fault, slip};
 
 /// A mistake in tables and answers that has no function form.
 pub(super) const VARIANCE_UPSIDE_DOWN: Fault =

@@ -1,7 +1,7 @@
 //! Wrong chains where β was to be rescaled to zero terminal SNR (Lin et al. 2023, arXiv:2305.08891v4, algorithm 1).
 
-use crate::fault::schedule::{self as function, alpha_bars, betas_of};
-use crate::fault::{Fault, slip};
+use crate::check::fault::{Fault, slip};
+use crate::check::schedule::faults::{self as function, alpha_bars, betas_of};
 
 /// A wrong rescaling of given βs.
 #[derive(Clone, Copy, Debug)]

@@ -84,7 +84,7 @@ fn equals_bayes(f: fn(Step, f64, f64) -> (f64, f64)) -> check::Outcome {
         Moments { mean, var }
     };
     let schedule = Schedule::improved_ddpm();
-    Run { seed: 7, cases: 32 }.over(|[time, x0, xt]| {
+    Run::default().seed(7).cases(32).over(|[time, x0, xt]| {
         let t = Timestep::new(100 + (900.0 * time) as usize);
         check::posterior::equals_bayes(code, &check::posterior::Point::new(&schedule, t, x0, 4.0 * xt - 2.0))
     })

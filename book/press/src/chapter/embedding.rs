@@ -4,7 +4,7 @@ use alphabar::Schedule;
 use alphabar::check::embedding::{losses, nearest_neighbours};
 use alphabar::embedding::{Divisor, Layout, Sinusoidal, time_blind};
 use alphabar::exact::{Mixture1, Noising};
-use alphabar::fault::embedding::{embedding_divisor_half, embedding_interleaved, embedding_of_fraction};
+use alphabar::check::embedding::faults::{embedding_divisor_half, embedding_interleaved, embedding_of_fraction};
 
 use crate::figure::{Axis, BLUE, Figure, GREY, Mark, ORANGE, Panel, Series, panels};
 

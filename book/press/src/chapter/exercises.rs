@@ -1,7 +1,7 @@
 //! The numbers of the exercises' rows: from the code, from the independent method, and what may lie between them.
 
 use alphabar::check::Tol;
-use alphabar::verify::{Row, claims};
+use alphabar::check::{Row, claims};
 
 use crate::evidence::{number, scientific};
 use crate::figure::Figure;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use alphabar::check::forward::{REFERENCE_MIXTURE, mixture_density, path_mass, relative_entropy_to_gaussian};
 use alphabar::exact::{Mixture1, Noising};
-use alphabar::fault::forward as fault;
+use alphabar::check::forward::faults as fault;
 use alphabar::forward::{Kernel, add_noise, covariance, expansion, path_log_density};
 use alphabar::noise::Stream;
 use alphabar::posterior::Moments;

@@ -1,6 +1,6 @@
 //! Relative entropy of Gaussians in both directions, and the mass of a pixel's bin.
 
-use alphabar::fault::gaussian as fault;
+use alphabar::check::gaussian::faults as fault;
 use alphabar::gaussian::{Gaussian, Pixel, Split, entropy, kl, kl_full, log_pixel_probability};
 use alphabar::posterior::{Moments, Posterior};
 use alphabar::{Schedule, Timestep};

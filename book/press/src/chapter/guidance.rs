@@ -2,7 +2,7 @@
 
 use alphabar::check::guidance::{Point, agreement_variance, noised_tilt_score};
 use alphabar::exact::{Gaussian1, Mixture1, Noising};
-use alphabar::fault::guidance::scale_taken_for_weight;
+use alphabar::check::guidance::faults::scale_taken_for_weight;
 use alphabar::guidance::{GuidanceScale, guided};
 use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, runtime};
 use alphabar::plan::{ClippedEpsilon, DDIM, Recipe, Scheduler, Spacing};

@@ -1,6 +1,6 @@
 //! Schedules: what their names mean, how they end, and the digits of 1 − ᾱ.
 
-use alphabar::fault::schedule as fault;
+use alphabar::check::schedule::faults as fault;
 use alphabar::table::{Quantity, Table, ulps};
 use alphabar::{Betas, Schedule, Timestep};
 

@@ -2,7 +2,7 @@
 
 use alphabar::check::score::{flow_log_likelihood, invariance_residual};
 use alphabar::exact::{FiniteData, Mixture1, Noising};
-use alphabar::fault::score::metropolis_always;
+use alphabar::check::score::faults::metropolis_always;
 use alphabar::noise::Stream;
 use alphabar::score::{
     denoising_target, exploding_flow_velocity, langevin_step, langevin_variance, marginal_score_excess,
