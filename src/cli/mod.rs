@@ -14,6 +14,7 @@ mod output;
 mod plan;
 mod progress;
 mod recipe_args;
+mod restart;
 mod runtime;
 mod runtime_args;
 mod sample;
@@ -63,6 +64,7 @@ enum Command {
 /// 3 runtime or device unavailable, 130 interrupted.
 #[must_use]
 pub fn main() -> ExitCode {
+    restart::with_safe_environment();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

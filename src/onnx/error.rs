@@ -42,6 +42,32 @@ pub enum Error {
         /// Where the name came from (`--ort-dylib`, `ORT_DYLIB_PATH`).
         named_by: String,
     },
+    /// A library is named by a path that depends on the current folder.
+    #[error("ORT_DYLIB_PATH={path} depends on the current folder, in which anything may lie; name the library by an absolute path, or with --ort-dylib", path = path.display())]
+    LibraryRelative {
+        /// The path that was named.
+        path: PathBuf,
+    },
+    /// The dynamic loader would look for libraries in the current folder.
+    #[error(
+        "{variable}={value} has a relative or empty entry, so that libraries would be loaded from the current folder; leave only absolute paths in it and start the program again"
+    )]
+    LoaderPath {
+        /// The environment variable.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// ONNX Runtime would record and send telemetry.
+    #[error(
+        "ONNX Runtime records and sends telemetry unless the environment variable {variable} is 1, and it is {found}; start the program with {variable}=1, or allow telemetry with SessionOptions::allow_telemetry or RuntimeOptions::allow_telemetry",
+        variable = super::environment::TELEMETRY_VARIABLE,
+        found = found.as_ref().map_or_else(|| "not set".to_owned(), |value| format!("{value:?}"))
+    )]
+    TelemetryOn {
+        /// The variable's value, if it has one.
+        found: Option<String>,
+    },
     /// A file that should be a shared library is something else.
     #[error("{path} is not a shared library: {found}; name a file such as libonnxruntime.so.{pinned}", path = path.display(), pinned = super::wheels::PINNED)]
     NotALibrary {
@@ -158,7 +184,9 @@ pub enum Error {
         reason: String,
     },
     /// No folder for the cache can be named.
-    #[error("no cache folder is known: neither ALPHABAR_CACHE nor a home folder is set; set ALPHABAR_CACHE")]
+    #[error(
+        "no cache folder is known: neither ALPHABAR_CACHE nor a home folder is set to an absolute path; set ALPHABAR_CACHE to one"
+    )]
     NoCacheFolder,
 
     // ---- the device ---------------------------------------------------------------------------------------------
@@ -373,6 +401,9 @@ impl Error {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::LibraryMissing { .. }
+            | Self::LibraryRelative { .. }
+            | Self::LoaderPath { .. }
+            | Self::TelemetryOn { .. }
             | Self::NotALibrary { .. }
             | Self::WrongArchitecture { .. }
             | Self::LibraryBroken { .. }

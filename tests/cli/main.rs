@@ -5,9 +5,13 @@ mod bad_input;
 mod bench;
 mod convert;
 mod diffusers;
+#[cfg(target_os = "linux")]
+mod hostile_folder;
 mod oracle;
 mod outputs;
 mod plans;
 mod program;
 mod repeatable;
+mod restart;
 mod server;
+mod traces;

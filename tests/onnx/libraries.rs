@@ -7,7 +7,7 @@ use std::{
 };
 
 use alphabar::onnx::{
-    Error, InstallOptions, Origin, RuntimeOptions, discover, load,
+    Error, InstallOptions, Origin, RuntimeOptions, Telemetry, discover, load,
     runtime::inspect,
     wheels::{MINIMUM_MINOR, PINNED},
 };
@@ -24,6 +24,7 @@ fn nowhere(cache: &Path) -> RuntimeOptions {
         install: InstallOptions { cache: Some(cache.to_path_buf()), python: None, quiet: true },
         may_install: false,
         cuda: false,
+        telemetry: Telemetry::Refused,
     }
 }
 

@@ -10,7 +10,6 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, SystemTime},
 };
@@ -18,6 +17,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
+    environment::{find_program, python_command},
     error::{Error, Result},
     search::{inspect, libraries_in},
     wheels::{self, PINNED, PYTHON_ABI, PYTHON_VERSION, Wheel},
@@ -28,14 +28,16 @@ use super::{
 pub struct InstallOptions {
     /// The cache folder; `None` if none can be named.
     pub cache: Option<PathBuf>,
-    /// The Python to use instead of the first of `python3`, `python` that works.
+    /// The Python to use instead of the first of `python3`, `python` that works: an absolute path, or a name that is
+    /// looked up in the absolute entries of `PATH`.
     pub python: Option<PathBuf>,
     /// No lines on stderr.
     pub quiet: bool,
 }
 
 impl InstallOptions {
-    /// The cache folder (`ALPHABAR_CACHE`, else the system's place for caches) and `ALPHABAR_PYTHON`.
+    /// The cache folder (`ALPHABAR_CACHE`, else the system's place for caches) and `ALPHABAR_PYTHON`. A relative path is
+    /// no cache folder: what lies in the current folder is not to be loaded.
     #[must_use]
     pub fn from_environment() -> Self {
         Self {
@@ -48,10 +50,6 @@ impl InstallOptions {
     /// The Pythons to ask, in order.
     pub(super) fn pythons(&self) -> Vec<PathBuf> {
         match &self.python {
-            // A path, unlike a bare name, must not depend on the folder that the command runs in.
-            Some(python) if python.components().count() > 1 => {
-                vec![std::path::absolute(python).unwrap_or_else(|_| python.clone())]
-            }
             Some(python) => vec![python.clone()],
             None if cfg!(windows) => ["python", "py", "python3"].map(PathBuf::from).to_vec(),
             None => ["python3", "python"].map(PathBuf::from).to_vec(),
@@ -70,17 +68,14 @@ impl InstallOptions {
 
 /// The user's cache folder for this program on an operating system with the given environment variables.
 fn cache_folder(os: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let path = |name: &str| variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(folder) = path("ALPHABAR_CACHE") {
-        return Some(folder);
+    let path = |name: &str| variable(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    if variable("ALPHABAR_CACHE").is_some_and(|v| !v.is_empty()) {
+        return path("ALPHABAR_CACHE");
     }
     match os {
         "windows" => path("LOCALAPPDATA").map(|p| p.join("alphabar")),
         "macos" => path("HOME").map(|p| p.join("Library").join("Caches").join("alphabar")),
-        _ => path("XDG_CACHE_HOME")
-            .filter(|p| p.is_absolute())
-            .or_else(|| path("HOME").map(|p| p.join(".cache")))
-            .map(|p| p.join("alphabar")),
+        _ => path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|p| p.join(".cache"))).map(|p| p.join("alphabar")),
     }
 }
 
@@ -201,20 +196,27 @@ fn remove_stale(cache: &Path) {
 fn download(wheel: &Wheel, into: &Path, options: &InstallOptions) -> Result<PathBuf> {
     let mut attempts = Vec::new();
     for (program, prefix) in options.pips() {
-        let mut command = Command::new(&program);
+        let shown = format!("{} {}", program.display(), [prefix.clone(), vec!["download"]].concat().join(" "));
+        let program = match find_program(&program) {
+            Ok(program) => program,
+            Err(reason) => {
+                attempts.push(format!("{shown}: {reason}"));
+                continue;
+            }
+        };
+        // The folder is new and empty: it holds nothing that could pose as pip.
+        let mut command = python_command(&program, into);
         command
             .args(&prefix)
             .args(["download", "--quiet", "--disable-pip-version-check", "--no-input", "--retries", "2"])
+            // The wheel is unpacked and then of no use: it need not stay in pip's cache.
+            .arg("--no-cache-dir")
             .args(["--no-deps", "--only-binary=:all:", "--implementation", "cp"])
             .args(["--python-version", PYTHON_VERSION, "--abi", PYTHON_ABI, "--platform", wheel.tag])
             .arg("--dest")
             .arg(into)
             .arg(format!("{}=={PINNED}", wheel.package))
-            .env("PIP_REQUIRE_VIRTUALENV", "0")
-            // Python puts the current folder on its path; an empty one holds nothing that could pose as pip.
-            .current_dir(into)
-            .stdin(Stdio::null());
-        let shown = format!("{} {}", program.display(), [prefix, vec!["download"]].concat().join(" "));
+            .env("PIP_REQUIRE_VIRTUALENV", "0");
         let mut offline = false;
         let outcome = match command.output() {
             Ok(out) if out.status.success() => {
@@ -378,6 +380,8 @@ mod tests {
         assert_eq!(folder("windows", &[("LOCALAPPDATA", "/l")]), Some("/l/alphabar".into()));
         assert_eq!(folder("linux", &[home, ("ALPHABAR_CACHE", "/mine")]), Some("/mine".into()));
         assert_eq!(folder("linux", &[("ALPHABAR_CACHE", "")]), None);
+        assert_eq!(folder("linux", &[home, ("ALPHABAR_CACHE", "mine")]), None);
+        assert_eq!(folder("linux", &[("HOME", "me")]), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::environment::Telemetry;
 use super::error::{Error, Result};
 use super::install::InstallOptions;
 use super::native;
@@ -60,6 +61,8 @@ pub struct RuntimeOptions {
     pub may_install: bool,
     /// Prefer a build with the CUDA execution provider, and install such a build.
     pub cuda: bool,
+    /// Whether it may be started where its telemetry is not known to be off.
+    pub telemetry: Telemetry,
 }
 
 impl RuntimeOptions {
@@ -78,13 +81,23 @@ impl RuntimeOptions {
             install: InstallOptions::from_environment(),
             may_install: true,
             cuda: false,
+            telemetry: Telemetry::Refused,
         }
+    }
+
+    /// Starts ONNX Runtime even where `ORT_DISABLE_TELEMETRY=1` is not in the environment. It then may write to the
+    /// user's cache folder and to the folder for temporary files, and send what machine and program it runs in.
+    #[must_use]
+    pub fn allow_telemetry(mut self) -> Self {
+        self.telemetry = Telemetry::Allowed;
+        self
     }
 
     /// The `nvidia` package folders of the active Python environments.
     pub(super) fn nvidia_packages(&self) -> Vec<PathBuf> {
+        let roots = self.python_roots.iter().map(|(_, root)| root).filter(|root| root.is_absolute());
         let mut folders: Vec<PathBuf> =
-            self.python_roots.iter().flat_map(|(_, root)| site_packages(root)).map(|s| s.join("nvidia")).collect();
+            roots.flat_map(|root| site_packages(root)).map(|s| s.join("nvidia")).collect();
         if self.ask_python
             && let Ok((_, Some(folder))) = ask_python(&self.install, "nvidia")
         {
@@ -104,6 +117,7 @@ impl RuntimeOptions {
             install: InstallOptions::from_environment(),
             may_install: false,
             cuda: false,
+            telemetry: Telemetry::Refused,
         }
     }
 }
@@ -203,7 +217,8 @@ static LOADING: Mutex<()> = Mutex::new(());
 /// A failure leaves nothing behind: another call may look elsewhere.
 ///
 /// # Errors
-/// Those of [`discover`]; [`Error::AlreadyLoaded`] if another library is named than the one in use;
+/// [`Error::TelemetryOn`] unless the environment says `ORT_DISABLE_TELEMETRY=1` or the options allow telemetry: this
+/// library does not change the environment. Those of [`discover`]; [`Error::AlreadyLoaded`] if another library is named than the one in use;
 /// [`Error::RuntimeStart`] if the library does not start.
 pub fn load(options: &RuntimeOptions) -> Result<&'static Runtime> {
     let _guard = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,6 +232,7 @@ pub fn load(options: &RuntimeOptions) -> Result<&'static Runtime> {
         }
         return Ok(runtime);
     }
+    options.telemetry.check()?;
     let found = discover(options)?;
     let start = |reason: String| Error::RuntimeStart { path: found.path.clone(), reason };
     let log = Arc::new(Log::default());

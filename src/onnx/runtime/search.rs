@@ -1,8 +1,8 @@
 //! Looking for ONNX Runtime: in the places that were named, in Python environments, in the cache folder.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use super::environment::{check_loader, find_program, python_command};
 use super::error::{Error, Result};
 use super::install::{self, InstallOptions};
 use super::runtime::{Found, Origin, RuntimeOptions};
@@ -12,16 +12,20 @@ use super::{binary, native};
 /// Finds a library that can be used, installing it if nothing is found and that is allowed.
 ///
 /// # Errors
-/// For a library that was named: [`Error::LibraryMissing`], [`Error::NotALibrary`], [`Error::WrongArchitecture`],
+/// [`Error::LoaderPath`]. For a library that was named: [`Error::LibraryRelative`], [`Error::LibraryMissing`], [`Error::NotALibrary`], [`Error::WrongArchitecture`],
 /// [`Error::LibraryBroken`] or [`Error::LibraryTooOld`]. Otherwise [`Error::NoRuntime`], or what kept it from being
 /// installed.
 pub fn discover(options: &RuntimeOptions) -> Result<Found> {
+    check_loader()?;
     let named = [
         (options.library.as_ref(), Origin::Argument),
         (options.library_from_environment.as_ref(), Origin::Environment),
     ];
     for (path, origin) in named {
         let Some(path) = path else { continue };
+        if origin == Origin::Environment && path.is_relative() {
+            return Err(Error::LibraryRelative { path: path.clone() });
+        }
         if !path.exists() {
             return Err(Error::LibraryMissing { path: path.clone(), named_by: origin.to_string() });
         }
@@ -55,6 +59,10 @@ pub fn discover(options: &RuntimeOptions) -> Result<Found> {
 
     let mut result = None;
     for (name, root) in &options.python_roots {
+        if root.is_relative() {
+            tried.push(format!("{name}={}: passed over, as it depends on the current folder", root.display()));
+            continue;
+        }
         let candidates = in_python_root(root);
         if candidates.is_empty() {
             tried.push(format!("{name}={}: no onnxruntime there", root.display()));
@@ -99,8 +107,10 @@ pub fn discover(options: &RuntimeOptions) -> Result<Found> {
 /// Checks a library and returns its version, without committing the process to it.
 ///
 /// # Errors
-/// [`Error::NotALibrary`], [`Error::WrongArchitecture`], [`Error::LibraryBroken`] or [`Error::LibraryTooOld`].
+/// [`Error::LoaderPath`], [`Error::NotALibrary`], [`Error::WrongArchitecture`], [`Error::LibraryBroken`] or
+/// [`Error::LibraryTooOld`].
 pub fn inspect(path: &Path) -> Result<String> {
+    check_loader()?;
     binary::check(path)?;
     let version =
         native::version(path).map_err(|reason| Error::LibraryBroken { path: path.to_path_buf(), reason })?;
@@ -199,17 +209,28 @@ pub(super) fn ask_python(
     install: &InstallOptions,
     package: &str,
 ) -> std::result::Result<(String, Option<PathBuf>), String> {
-    const QUESTION: &str = "import importlib.util as u, sys; sys.path = [p for p in sys.path if p]; s = u.find_spec(sys.argv[1]); \
+    // `sys` is built into Python; whatever else is imported is looked for on the path that is left.
+    const QUESTION: &str = "import sys; \
+        sys.path[:] = [p for p in sys.path if p[:1] == '/' or sys.platform == 'win32' and p[1:2] in (':', '\\\\')]; \
+        import importlib.util; s = importlib.util.find_spec(sys.argv[1]); \
         print(list(s.submodule_search_locations)[0] if s and s.submodule_search_locations else '')";
     let mut failures = Vec::new();
     for python in install.pythons() {
-        let answer = Command::new(&python).args(["-c", QUESTION, package]).stdin(Stdio::null()).output();
         let name = python.display().to_string();
-        match answer {
+        let program = match find_program(&python) {
+            Ok(program) => program,
+            Err(reason) => {
+                failures.push(format!("{name}: {reason}"));
+                continue;
+            }
+        };
+        // It runs in its own folder: whoever can write there has Python itself.
+        let folder = program.parent().unwrap_or(&program);
+        match python_command(&program, folder).args(["-c", QUESTION, package]).output() {
             Ok(out) if out.status.success() => {
                 let text = String::from_utf8_lossy(&out.stdout);
-                let folder = text.trim();
-                return Ok((name, (!folder.is_empty()).then(|| PathBuf::from(folder))));
+                let folder = Path::new(text.trim());
+                return Ok((name, folder.is_absolute().then(|| folder.to_path_buf())));
             }
             Ok(out) => failures.push(format!("{name}: {}", install::last_lines(&out.stderr, &out.stdout))),
             Err(error) => failures.push(format!("{name}: {error}")),

@@ -128,13 +128,18 @@ impl Sampler {
     /// Opens a pipeline folder or an `.onnx` file on the runtime that is found (and installed, if there is none), with
     /// the scheduler's configuration that lies beside it.
     ///
+    /// ONNX Runtime's telemetry must be off: start the program with `ORT_DISABLE_TELEMETRY=1`, as the library does not
+    /// change the environment of a process that may have threads. [`SessionOptions::allow_telemetry`] does without.
+    ///
     /// # Errors
+    /// [`Error::TelemetryOn`](super::Error::TelemetryOn) where the environment does not say so.
     /// Whatever [`ModelSource::resolve`], [`runtime::load`] and [`Network::open`] find wrong; an unusable
     /// `scheduler_config.json`.
     pub fn open(model: &Path, options: &SessionOptions) -> Result<Self, SampleError> {
         let source = ModelSource::resolve(model)?;
         let cuda = options.device.gpu().is_some();
-        let runtime = runtime::load(&RuntimeOptions { cuda, ..RuntimeOptions::from_environment(None) })?;
+        let wanted = RuntimeOptions::from_environment(None);
+        let runtime = runtime::load(&RuntimeOptions { cuda, telemetry: options.telemetry, ..wanted })?;
         let scheduler = source.scheduler.as_ref().map(|text| Scheduler::from_json(&text.text)).transpose()?;
         let network = Network::open(runtime, &source, options)?;
         Ok(Self::new(network, scheduler.unwrap_or_default()))

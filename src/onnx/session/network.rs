@@ -9,6 +9,7 @@ use ort::session::Session;
 use super::binding::Binding;
 use super::contract::{Contract, IoNames};
 use super::device::Device;
+use super::environment::Telemetry;
 use super::error::{Error, Result};
 use super::opening::{Purpose, bad_graph, cuda_graph_asked, message, open_session};
 use super::pipeline::ModelSource;
@@ -57,6 +58,18 @@ pub struct SessionOptions {
     pub size: Option<(usize, usize)>,
     /// Where to write ONNX Runtime's profiles, as the beginning of a file name; see [`Network::end_profiles`].
     pub profile: Option<PathBuf>,
+    /// Whether [`Sampler::open`](super::Sampler::open) may start ONNX Runtime where its telemetry is not known to be off.
+    pub telemetry: Telemetry,
+}
+
+impl SessionOptions {
+    /// Lets [`Sampler::open`](super::Sampler::open) start ONNX Runtime even where `ORT_DISABLE_TELEMETRY=1` is not in the
+    /// environment; see [`RuntimeOptions::allow_telemetry`](super::RuntimeOptions::allow_telemetry).
+    #[must_use]
+    pub fn allow_telemetry(mut self) -> Self {
+        self.telemetry = Telemetry::Allowed;
+        self
+    }
 }
 
 /// A graph on its device, with its contract.

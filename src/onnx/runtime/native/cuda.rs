@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 use ort::sys::OrtApiBase;
 use ort::value::{DefiniteTensorValueTypeMarker, DynTensor, Value};
 
+use super::environment::{check_loader, find_library};
+
 /// Loads a library and returns ONNX Runtime's version string, or the reason why there is none.
 ///
 /// Loading runs the library's initialisers, as loading any library does. The handle is kept for the life of the
@@ -21,7 +23,7 @@ pub(super) fn version(path: &Path) -> Result<String, String> {
     // pointer to a static table or null; `GetVersionString` is that table's second entry and returns a pointer to a
     // static NUL-terminated string. The library stays loaded, so both stay valid.
     unsafe {
-        let library = libloading::Library::new(path).map_err(|e| explain(&e))?;
+        let library = open(&std::path::absolute(path).map_err(|e| e.to_string())?)?;
         let library = std::mem::ManuallyDrop::new(library);
         let base: libloading::Symbol<'_, unsafe extern "C" fn() -> *const OrtApiBase> = library
             .get(b"OrtGetApiBase\0")
@@ -38,11 +40,23 @@ pub(super) fn version(path: &Path) -> Result<String, String> {
     }
 }
 
+/// Loads a library by name or path, but never from the current folder.
+///
+/// # Safety
+/// As [`libloading::Library::new`].
+unsafe fn open(path: &Path) -> Result<libloading::Library, String> {
+    check_loader().map_err(|error| error.to_string())?;
+    let file = if path.is_absolute() { Some(path.to_path_buf()) } else { find_library(path) };
+    let file = file.ok_or_else(|| format!("{} is not to be found", path.display()))?;
+    // SAFETY: the caller's.
+    unsafe { libloading::Library::new(file) }.map_err(|e| explain(&e))
+}
+
 /// Tries to load a library by name or path, for the libraries that an execution provider depends on.
 pub(super) fn preload(path: &Path) -> Result<(), String> {
     // SAFETY: loading a library runs its initialisers; these are vendor libraries that the execution provider would
     // load itself a moment later. The handle is kept for the life of the process.
-    unsafe { libloading::Library::new(path) }.map(std::mem::forget).map_err(|e| explain(&e))
+    unsafe { open(path) }.map(std::mem::forget)
 }
 
 /// The functions of CUDA's runtime library that ONNX Runtime has no calls for.
@@ -76,7 +90,7 @@ impl Cuda {
             // SAFETY: a vendor's library that the execution provider loads as well; it stays loaded. The functions have
             // had these signatures since CUDA 8.
             unsafe {
-                let library = names.iter().find_map(|&name| libloading::Library::new(name).ok())?;
+                let library = names.iter().find_map(|name| open(Path::new(name)).ok())?;
                 let library = std::mem::ManuallyDrop::new(library);
                 Some(Self {
                     set_device: *library.get(b"cudaSetDevice\0").ok()?,
