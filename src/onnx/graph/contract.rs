@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{Error, Result};
-use super::pipeline::UnetConfig;
-pub use super::ports::{Dim, Element, Graph, IoNames, Port, TimestepPort, TimestepShape};
+use super::ports::{Dim, Element, Graph, IoNames, Port, TimestepPort, TimestepShape};
+use super::source::UnetConfig;
+use crate::onnx::error::{Error, Result};
 
 /// What a model takes and gives, understood.
 #[derive(Clone, Debug, PartialEq)]

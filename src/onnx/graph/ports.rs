@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use super::error::{Error, Result};
+use ort::value::{Outlet, TensorElementType, ValueType};
+
+use crate::onnx::error::{Error, Result};
 
 /// Element type of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,30 @@ impl Element {
     #[must_use]
     pub const fn is_integer(&self) -> bool {
         matches!(self, Self::I64 | Self::I32)
+    }
+
+    /// The runtime's type.
+    pub(in crate::onnx) fn to_runtime(&self) -> TensorElementType {
+        match self {
+            Self::F32 => TensorElementType::Float32,
+            Self::F16 => TensorElementType::Float16,
+            Self::F64 => TensorElementType::Float64,
+            Self::I32 => TensorElementType::Int32,
+            Self::Bool => TensorElementType::Bool,
+            Self::I64 | Self::Other(_) => TensorElementType::Int64,
+        }
+    }
+
+    fn from_runtime(ty: TensorElementType) -> Self {
+        match ty {
+            TensorElementType::Float32 => Self::F32,
+            TensorElementType::Float16 => Self::F16,
+            TensorElementType::Float64 => Self::F64,
+            TensorElementType::Int64 => Self::I64,
+            TensorElementType::Int32 => Self::I32,
+            TensorElementType::Bool => Self::Bool,
+            other => Self::Other(other.to_string()),
+        }
     }
 }
 
@@ -98,6 +124,21 @@ impl Port {
     #[must_use]
     pub fn rank(&self) -> usize {
         self.dims.len()
+    }
+
+    /// What the runtime says of an input or output.
+    pub(in crate::onnx) fn from_runtime(outlet: &Outlet) -> Self {
+        let (element, dims) = match outlet.dtype() {
+            ValueType::Tensor { ty, shape, dimension_symbols } => {
+                let names = dimension_symbols.iter().map(String::as_str).chain(std::iter::repeat(""));
+                let dim = |(&d, name): (&i64, &str)| {
+                    usize::try_from(d).map_or_else(|_| Dim::Free(name.to_owned()), Dim::Fixed)
+                };
+                (Element::from_runtime(*ty), shape.iter().zip(names).map(dim).collect())
+            }
+            other => (Element::Other(other.to_string()), Vec::new()),
+        };
+        Self { name: outlet.name().to_owned(), element, dims }
     }
 }
 
@@ -187,9 +228,20 @@ pub enum TimestepShape {
     PerSample,
 }
 
+impl TimestepShape {
+    /// The tensor's shape for a batch.
+    pub(in crate::onnx) fn of_batch(self, batch: usize) -> Vec<usize> {
+        match self {
+            Self::Scalar => vec![],
+            Self::One => vec![1],
+            Self::PerSample => vec![batch],
+        }
+    }
+}
+
 impl TimestepPort {
     /// Refuses a time that the graph's element type cannot hold.
-    pub(super) fn check(&self, t: f64) -> Result<()> {
+    pub(in crate::onnx) fn check(&self, t: f64) -> Result<()> {
         let seen = self.seen(t);
         let limit = match self.element {
             Element::I32 => f64::from(i32::MAX),

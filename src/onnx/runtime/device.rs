@@ -1,180 +1,165 @@
-//! Devices: their names, and finding the libraries that CUDA needs.
+//! Devices as users name them: a provider and a number.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::fmt;
+use std::str::FromStr;
 
-use super::{
-    native,
-    runtime::{Runtime, RuntimeOptions},
-};
+use super::native::MemoryInUse;
+use super::provider::{Provider, cpu::Cpu, cuda::Cuda, tensorrt::TensorRt};
+use crate::onnx::error::{Error, Result};
 
-/// The name of ONNX Runtime's CUDA execution provider.
-pub const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
+/// Every provider, in the order in which they are named: another one is its file and a line here.
+static PROVIDERS: &[&dyn Provider] = &[&Cpu, &Cuda, &TensorRt];
 
-/// The name of ONNX Runtime's TensorRT execution provider.
-pub const TENSORRT_PROVIDER: &str = "TensorrtExecutionProvider";
+/// Where a network is to run.
+///
+/// ```
+/// use alphabar::onnx::Device;
+///
+/// assert_eq!("cuda:1".parse(), Ok(Device::cuda(1)));
+/// assert_eq!(Device::CPU.to_string(), "cpu");
+/// assert_eq!(Device::default(), Device::AUTO);
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct Device(Option<Chosen>);
 
-/// Where the network is to run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Device {
-    /// CUDA if it is there and works, otherwise the CPU; which one is said in a note.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// The GPU of that number, or an error.
-    Cuda(u32),
-    /// The GPU of that number through TensorRT, or an error.
-    TensorRt(u32),
+/// A provider's device.
+#[derive(Clone, Copy)]
+struct Chosen {
+    provider: &'static dyn Provider,
+    number: u32,
 }
 
 impl Device {
-    /// The GPU's number, if it is one.
+    /// The first device whose provider is there and works, the CPU if there is no other; a note says which.
+    pub const AUTO: Self = Self(None);
+    /// The CPU.
+    pub const CPU: Self = Self(Some(Chosen { provider: &Cpu, number: 0 }));
+
+    /// The GPU of that number through CUDA, or an error.
     #[must_use]
-    pub const fn gpu(self) -> Option<u32> {
-        match self {
-            Self::Cuda(n) | Self::TensorRt(n) => Some(n),
-            Self::Auto | Self::Cpu => None,
-        }
+    pub const fn cuda(number: u32) -> Self {
+        Self(Some(Chosen { provider: &Cuda, number }))
+    }
+
+    /// The GPU of that number through TensorRT, or an error.
+    #[must_use]
+    pub const fn tensorrt(number: u32) -> Self {
+        Self(Some(Chosen { provider: &TensorRt, number }))
+    }
+
+    /// Memory in use on the device, by all processes; `None` for the CPU, and where the device does not tell.
+    ///
+    /// ```
+    /// assert!(alphabar::onnx::Device::CPU.memory().is_none());
+    /// ```
+    #[must_use]
+    pub fn memory(self) -> Option<MemoryInUse> {
+        let Chosen { provider, number } = self.0?;
+        provider.memory()?.in_use(number)
+    }
+
+    /// The provider, unless it is still to be chosen.
+    pub(in crate::onnx) fn provider(self) -> Option<&'static dyn Provider> {
+        self.0.map(|chosen| chosen.provider)
+    }
+
+    /// The device's number among those of its provider.
+    pub(in crate::onnx) fn number(self) -> u32 {
+        self.0.map_or(0, |chosen| chosen.number)
+    }
+
+    /// Whether it has a memory of its own, apart from the host's.
+    pub(in crate::onnx) fn has_memory(self) -> bool {
+        self.provider().is_some_and(|provider| provider.memory().is_some())
+    }
+
+    /// The devices that [`AUTO`](Self::AUTO) tries before the CPU.
+    pub(in crate::onnx) fn automatic() -> impl Iterator<Item = (Self, &'static dyn Provider)> {
+        let automatic = PROVIDERS.iter().copied().filter(|provider| provider.is_automatic());
+        automatic.map(|provider| (Self(Some(Chosen { provider, number: 0 })), provider))
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        let name = |device: &Self| device.0.map(|chosen| (chosen.provider.name(), chosen.number));
+        name(self) == name(other)
+    }
+}
+
+impl Eq for Device {}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({self})")
     }
 }
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(n) => write!(f, "cuda:{n}"),
-            Self::TensorRt(n) => write!(f, "tensorrt:{n}"),
+        match self.0 {
+            None => f.write_str("auto"),
+            Some(Chosen { provider, number }) if provider.is_numbered() => write!(f, "{}:{number}", provider.name()),
+            Some(Chosen { provider, .. }) => f.write_str(provider.name()),
         }
     }
 }
 
 impl FromStr for Device {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (kind, number) = text.split_once(':').map_or((text, Some(0)), |(kind, n)| (kind, n.parse().ok()));
-        match (kind, number) {
-            ("auto", Some(_)) if kind == text => Ok(Self::Auto),
-            ("cpu", Some(_)) if kind == text => Ok(Self::Cpu),
-            ("cuda", Some(n)) => Ok(Self::Cuda(n)),
-            ("tensorrt", Some(n)) => Ok(Self::TensorRt(n)),
-            _ => Err(format!("{text:?} is not a device; expected auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N")),
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, number) = text.split_once(':').map_or((text, None), |(name, number)| (name, Some(number)));
+        let unknown = || Error::UnknownDevice { found: text.to_owned(), expected: names() };
+        if text == "auto" {
+            return Ok(Self::AUTO);
         }
-    }
-}
-
-/// A capture of a CUDA graph takes this alone: CUDA forbids every thread of the process to allocate while one records.
-static CAPTURING: RwLock<()> = RwLock::new(());
-
-/// Held by whatever calls CUDA but captures nothing; never twice by one thread.
-pub(super) fn calling() -> RwLockReadGuard<'static, ()> {
-    CAPTURING.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Held by whatever captures; taken before a session's lock, as [`calling`] is.
-pub(super) fn capturing() -> RwLockWriteGuard<'static, ()> {
-    CAPTURING.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The library of NVIDIA's driver, which comes with the driver and from nowhere else.
-const DRIVER: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
-
-/// Whether NVIDIA's driver can be loaded.
-#[must_use]
-pub fn driver_present() -> bool {
-    native::preload(Path::new(DRIVER)).is_ok()
-}
-
-/// Loads the CUDA libraries that are not on the system's search path from the Python environment's `nvidia` packages,
-/// so that the provider finds them already loaded. Returns the names of those that are nowhere; whether that matters
-/// is for the provider to say, as a runtime built for another CUDA needs others.
-pub(super) fn preload_cuda(runtime: &Runtime) -> Vec<&'static str> {
-    let mut folders: Option<Vec<PathBuf>> = None;
-    let mut missing = Vec::new();
-    for &name in ort::ep::cuda::CUDA_DYLIBS.iter().chain(ort::ep::cuda::CUDNN_DYLIBS) {
-        if native::preload(Path::new(name)).is_ok() {
-            continue;
-        }
-        let folders = folders.get_or_insert_with(|| nvidia_folders(runtime.options()));
-        let loads = |folder: &PathBuf| {
-            let path = folder.join(name);
-            path.is_file() && native::preload(&path).is_ok()
+        let provider = PROVIDERS.iter().copied().find(|provider| provider.name() == name).ok_or_else(unknown)?;
+        let number = match number {
+            None => 0,
+            Some(number) if provider.is_numbered() => number.parse().map_err(|_| unknown())?,
+            Some(_) => return Err(unknown()),
         };
-        if !folders.iter().any(loads) {
-            missing.push(name);
-        }
+        Ok(Self(Some(Chosen { provider, number })))
     }
-    missing
 }
 
-/// The folders with libraries of the `nvidia` packages of the active Python environments.
-fn nvidia_folders(options: &RuntimeOptions) -> Vec<PathBuf> {
-    let sub = if cfg!(windows) { "bin" } else { "lib" };
-    options
-        .nvidia_packages()
-        .iter()
-        .flat_map(|package| std::fs::read_dir(package).into_iter().flatten().flatten())
-        .flat_map(|entry| [entry.path().join(sub), entry.path().join(sub).join("x86_64")])
-        .filter(|p| p.is_dir())
-        .collect()
-}
-
-/// The libraries that are missing, by a loader's or provider's messages: the one they name, those of the same kind that
-/// could not be found either, and the driver.
-pub(super) fn missing_libraries(messages: &str, not_found: &[&str]) -> Option<String> {
-    let named = messages.split_whitespace().find_map(|word| {
-        let name = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        (word.ends_with(':') && name.contains(".so.") && messages.contains("cannot open shared object file"))
-            .then_some(name)
-    });
-    let mut missing: Vec<&str> = match named {
-        Some(name) if not_found.contains(&name) => not_found.to_vec(),
-        Some(name) => vec![name],
-        None => Vec::new(),
+/// What users may write.
+fn names() -> String {
+    let of = |provider: &&dyn Provider| {
+        let name = provider.name();
+        if provider.is_numbered() { vec![name.to_owned(), format!("{name}:N")] } else { vec![name.to_owned()] }
     };
-    if !missing.contains(&DRIVER) && !driver_present() {
-        missing.push(DRIVER);
+    let all: Vec<String> = std::iter::once("auto".to_owned()).chain(PROVIDERS.iter().flat_map(of)).collect();
+    match all.split_last() {
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
     }
-    (!missing.is_empty()).then(|| missing.join(", "))
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::float_cmp)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn devices_have_names() {
         for (text, device) in [
-            ("auto", Device::Auto),
-            ("cpu", Device::Cpu),
-            ("cuda", Device::Cuda(0)),
-            ("cuda:3", Device::Cuda(3)),
-            ("tensorrt:1", Device::TensorRt(1)),
+            ("auto", Device::AUTO),
+            ("cpu", Device::CPU),
+            ("cuda", Device::cuda(0)),
+            ("cuda:3", Device::cuda(3)),
+            ("tensorrt:1", Device::tensorrt(1)),
         ] {
             assert_eq!(text.parse(), Ok(device));
         }
         for text in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU", "cpu:0", "auto:"] {
-            assert!(text.parse::<Device>().is_err(), "{text}");
+            let error = text.parse::<Device>().unwrap_err();
+            assert!(matches!(&error, Error::UnknownDevice { found, .. } if found == text), "{error}");
         }
-        assert_eq!(Device::Cuda(1).to_string(), "cuda:1");
-    }
-
-    #[test]
-    fn the_missing_libraries_are_named() {
-        let text = "Failed to load library /a/libonnxruntime_providers_cuda.so with error: libcudnn.so.9: cannot open \
-                    shared object file: No such file or directory";
-        let missing = |not_found: &[&str]| missing_libraries(text, not_found).unwrap_or_default();
-        assert!(missing(&[]).starts_with("libcudnn.so.9"));
-        assert!(missing(&["libcufft.so.12", "libcudnn.so.9"]).starts_with("libcufft.so.12, libcudnn.so.9"));
-        // A runtime for another CUDA: what was looked for here says nothing about it.
-        assert!(!missing(&["libcufft.so.12"]).contains("cufft"));
+        assert_eq!(Device::cuda(1).to_string(), "cuda:1");
+        assert_ne!(Device::cuda(1), Device::cuda(0));
+        assert_ne!(Device::cuda(1), Device::tensorrt(1));
+        assert_eq!(names(), "auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N");
     }
 }

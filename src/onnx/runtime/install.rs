@@ -5,101 +5,63 @@
 //! makes them visible. Processes that install at the same time wait for each other where the file system has locks;
 //! where it has none, the first rename wins and the others use it.
 
-use std::{
-    ffi::OsString,
-    fs::{self, File},
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, SystemTime},
-};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    environment::{find_program, python_command},
-    error::{Error, Result},
-    search::{inspect, libraries_in},
-    wheels::{self, PINNED, PYTHON_ABI, PYTHON_VERSION, Wheel},
-};
+use super::environment::{find_program, python_command};
+use super::header;
+use super::library::{inspect, libraries_in};
+use super::options::InstallOptions;
+use super::python::{last_lines, pythons};
+use super::wheels::{self, Build, PINNED, PYTHON_ABI, PYTHON_VERSION, Wheel};
+use crate::onnx::error::{Error, Result};
 
-/// Where to install, and with which Python.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InstallOptions {
-    /// The cache folder; `None` if none can be named.
-    pub cache: Option<PathBuf>,
-    /// The Python to use instead of the first of `python3`, `python` that works: an absolute path, or a name that is
-    /// looked up in the absolute entries of `PATH`.
-    pub python: Option<PathBuf>,
-    /// No lines on stderr.
-    pub quiet: bool,
+/// The ways to run pip, in order.
+fn pips(options: &InstallOptions) -> Vec<(PathBuf, Vec<&'static str>)> {
+    let mut pips: Vec<_> = pythons(options).into_iter().map(|p| (p, vec!["-m", "pip"])).collect();
+    if options.python.is_none() {
+        pips.extend(["pip3", "pip"].map(|p| (PathBuf::from(p), vec![])));
+    }
+    pips
 }
 
-impl InstallOptions {
-    /// The cache folder (`ALPHABAR_CACHE`, else the system's place for caches) and `ALPHABAR_PYTHON`. A relative path is
-    /// no cache folder: what lies in the current folder is not to be loaded.
-    #[must_use]
-    pub fn from_environment() -> Self {
-        Self {
-            cache: cache_folder(std::env::consts::OS, |name| std::env::var_os(name)),
-            python: std::env::var_os("ALPHABAR_PYTHON").filter(|v| !v.is_empty()).map(PathBuf::from),
-            quiet: false,
-        }
-    }
-
-    /// The Pythons to ask, in order.
-    pub(super) fn pythons(&self) -> Vec<PathBuf> {
-        match &self.python {
-            Some(python) => vec![python.clone()],
-            None if cfg!(windows) => ["python", "py", "python3"].map(PathBuf::from).to_vec(),
-            None => ["python3", "python"].map(PathBuf::from).to_vec(),
-        }
-    }
-
-    /// The ways to run pip, in order.
-    fn pips(&self) -> Vec<(PathBuf, Vec<&'static str>)> {
-        let mut pips: Vec<_> = self.pythons().into_iter().map(|p| (p, vec!["-m", "pip"])).collect();
-        if self.python.is_none() {
-            pips.extend(["pip3", "pip"].map(|p| (PathBuf::from(p), vec![])));
-        }
-        pips
-    }
-}
-
-/// The user's cache folder for this program on an operating system with the given environment variables.
-fn cache_folder(os: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let path = |name: &str| variable(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    if variable("ALPHABAR_CACHE").is_some_and(|v| !v.is_empty()) {
-        return path("ALPHABAR_CACHE");
-    }
-    match os {
-        "windows" => path("LOCALAPPDATA").map(|p| p.join("alphabar")),
-        "macos" => path("HOME").map(|p| p.join("Library").join("Caches").join("alphabar")),
-        _ => path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|p| p.join(".cache"))).map(|p| p.join("alphabar")),
-    }
-}
-
-/// Installs the pinned ONNX Runtime into the cache, with or without its CUDA provider, and returns the library.
+/// Installs the pinned ONNX Runtime into the cache and returns the library; what is done goes to `say`, line by line.
 ///
 /// Does nothing but check it if it is there already.
+///
+/// ```no_run
+/// use alphabar::onnx::{Build, InstallOptions, install};
+///
+/// let library = install(Build::Cpu, &InstallOptions::from_environment(), &mut |line| eprintln!("{line}"))?;
+/// println!("{}", library.display());
+/// # Ok::<(), alphabar::onnx::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::UnknownPlatform`], [`Error::NoCacheFolder`], [`Error::Cache`], [`Error::Download`],
 /// [`Error::HashMismatch`] or [`Error::Unpack`]; an error of [`inspect`] if the library does not load here.
-pub fn install(cuda: bool, options: &InstallOptions) -> Result<PathBuf> {
-    let flavour = if cuda { "for CUDA" } else { "for CPU" };
-    let wheel = Wheel::find(std::env::consts::OS, std::env::consts::ARCH, cuda)
+pub fn install(build: Build, options: &InstallOptions, say: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    let flavour = match build {
+        Build::Cpu => "for CPU",
+        Build::Cuda => "for CUDA",
+    };
+    let wheel = Wheel::find(std::env::consts::OS, std::env::consts::ARCH, build)
         .filter(|_| !cfg!(target_env = "musl"))
         .ok_or_else(|| Error::UnknownPlatform {
-            platform: format!("{}{}", super::binary::host(), if cfg!(target_env = "musl") { " (musl)" } else { "" }),
+            version: PINNED,
+            platform: format!("{}{}", header::host(), if cfg!(target_env = "musl") { " (musl)" } else { "" }),
             flavour,
-            known: wheels::known(cuda),
+            known: wheels::known(build),
         })?;
-    install_wheel(wheel, options)
+    install_wheel(wheel, options, say)
 }
 
 /// [`install`] for one entry of the table.
-fn install_wheel(wheel: &Wheel, options: &InstallOptions) -> Result<PathBuf> {
+fn install_wheel(wheel: &Wheel, options: &InstallOptions, say: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     let cache = options.cache.as_deref().ok_or(Error::NoCacheFolder)?;
     let cache = &std::path::absolute(cache).unwrap_or_else(|_| cache.to_path_buf());
     let target = cache.join(wheel.folder());
@@ -119,26 +81,21 @@ fn install_wheel(wheel: &Wheel, options: &InstallOptions) -> Result<PathBuf> {
         .open(&lock_path)
         .map_err(failed("write", &lock_path))?;
     if lock_file.try_lock().is_err() {
-        say(options, "waiting for another process that is installing ONNX Runtime");
+        say("waiting for another process that is installing ONNX Runtime");
         // A file system without locks says so here; then the first rename wins.
         let _ = lock_file.lock();
     }
     if let Some(library) = installed(&target) {
         return Ok(library);
     }
-    say(
-        options,
-        &format!(
-            "installing ONNX Runtime {PINNED}{} into {} (once)",
-            if wheel.cuda { " with CUDA" } else { "" },
-            target.display()
-        ),
-    );
+    let with = if wheel.build == Build::Cuda { " with CUDA" } else { "" };
+    say(&format!("installing ONNX Runtime {PINNED}{with} into {} (once)", target.display()));
     remove_stale(cache);
-    let scratch = Scratch::new(cache).map_err(failed("create", cache))?;
-    let downloaded = download(wheel, &scratch.0, options)?;
+    // It goes away with what is left in it.
+    let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(cache).map_err(failed("create", cache))?;
+    let downloaded = download(wheel, scratch.path(), options)?;
     verify(wheel, &downloaded)?;
-    let unpacked = scratch.0.join("unpacked");
+    let unpacked = scratch.path().join("unpacked");
     unpack(&downloaded, &unpacked)?;
     publish(&unpacked, &target)?;
     let library = libraries_in(&target)
@@ -154,27 +111,8 @@ fn installed(target: &Path) -> Option<PathBuf> {
     libraries_in(target).into_iter().find(|library| inspect(library).is_ok())
 }
 
-/// A folder in the cache that goes away with its owner.
-struct Scratch(PathBuf);
-
+/// How the names of folders begin in which an installation is made ready.
 const SCRATCH: &str = ".installing-";
-
-impl Scratch {
-    fn new(cache: &Path) -> io::Result<Self> {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let name = format!("{SCRATCH}{}-{}-{time:x}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let path = cache.join(name);
-        fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Removes what an installation that was killed more than a day ago has left.
 fn remove_stale(cache: &Path) {
@@ -195,7 +133,7 @@ fn remove_stale(cache: &Path) {
 /// Downloads the wheel with the first pip that can.
 fn download(wheel: &Wheel, into: &Path, options: &InstallOptions) -> Result<PathBuf> {
     let mut attempts = Vec::new();
-    for (program, prefix) in options.pips() {
+    for (program, prefix) in pips(options) {
         let shown = format!("{} {}", program.display(), [prefix.clone(), vec!["download"]].concat().join(" "));
         let program = match find_program(&program) {
             Ok(program) => program,
@@ -243,17 +181,6 @@ fn download(wheel: &Wheel, into: &Path, options: &InstallOptions) -> Result<Path
     Err(Error::Download { attempts })
 }
 
-/// The last lines that a program wrote, preferring the first stream.
-pub(super) fn last_lines(first: &[u8], second: &[u8]) -> String {
-    let text = [first, second]
-        .iter()
-        .map(|b| String::from_utf8_lossy(b).trim().to_owned())
-        .find(|t| !t.is_empty())
-        .unwrap_or_else(|| "it failed without a message".to_owned());
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
-    lines[lines.len().saturating_sub(3)..].join("\n")
-}
-
 /// Compares the wheel's hash with the table's.
 fn verify(wheel: &Wheel, path: &Path) -> Result<()> {
     let found = sha256_file(path).map_err(|e| Error::Unpack { path: path.to_path_buf(), reason: e.to_string() })?;
@@ -271,7 +198,7 @@ pub(super) fn sha256_file(path: &Path) -> io::Result<String> {
 }
 
 /// Feeds a file to a hasher in pieces.
-pub(super) fn hash_into(hasher: &mut Sha256, path: &Path) -> io::Result<()> {
+pub(in crate::onnx) fn hash_into(hasher: &mut Sha256, path: &Path) -> io::Result<()> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0u8; 1 << 16];
     loop {
@@ -283,7 +210,7 @@ pub(super) fn hash_into(hasher: &mut Sha256, path: &Path) -> io::Result<()> {
 }
 
 /// Bytes as lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::onnx) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut s, b| {
         let _ = write!(s, "{b:02x}");
@@ -354,40 +281,15 @@ fn publish(unpacked: &Path, target: &Path) -> Result<()> {
     })
 }
 
-/// A line on stderr, unless it should be quiet.
-fn say(options: &InstallOptions, line: &str) {
-    if !options.quiet {
-        let _ = writeln!(io::stderr(), "alphabar: {line}");
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::onnx::{RuntimeOptions, discover};
-
-    #[test]
-    fn the_cache_folder_follows_the_system() {
-        let folder = |os: &str, set: &[(&str, &str)]| {
-            cache_folder(os, |name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v)))
-        };
-        let home = ("HOME", "/home/me");
-        assert_eq!(folder("linux", &[home]), Some("/home/me/.cache/alphabar".into()));
-        assert_eq!(folder("linux", &[home, ("XDG_CACHE_HOME", "/c")]), Some("/c/alphabar".into()));
-        assert_eq!(folder("linux", &[home, ("XDG_CACHE_HOME", "c")]), Some("/home/me/.cache/alphabar".into()));
-        assert_eq!(folder("macos", &[home]), Some("/home/me/Library/Caches/alphabar".into()));
-        assert_eq!(folder("windows", &[("LOCALAPPDATA", "/l")]), Some("/l/alphabar".into()));
-        assert_eq!(folder("linux", &[home, ("ALPHABAR_CACHE", "/mine")]), Some("/mine".into()));
-        assert_eq!(folder("linux", &[("ALPHABAR_CACHE", "")]), None);
-        assert_eq!(folder("linux", &[home, ("ALPHABAR_CACHE", "mine")]), None);
-        assert_eq!(folder("linux", &[("HOME", "me")]), None);
-    }
 
     #[test]
     fn without_locks_the_first_to_publish_wins() {
         let dir = tempfile::tempdir().unwrap();
-        let library = discover(&RuntimeOptions::from_environment(None)).unwrap().path;
+        let library = install(Build::Cpu, &InstallOptions::from_environment(), &mut |_| {}).unwrap();
         let name = library.file_name().unwrap();
         let target = dir.path().join("target");
         let unpacked = |owner: &str, whole: bool| {

@@ -1,10 +1,31 @@
 //! The pinned ONNX Runtime builds: one wheel for each machine, with its hash.
 
-/// The version that [`install`](fn@super::install) puts into the cache.
+/// The version that [`install`](super::install()) puts into the cache.
 pub const PINNED: &str = "1.31.1";
 
 /// The oldest minor version of ONNX Runtime 1.x that can be driven: the API level chosen in `Cargo.toml`.
 pub const MINIMUM_MINOR: u32 = ort::MINOR_VERSION;
+
+/// Which build of ONNX Runtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Build {
+    /// With the CPU provider alone.
+    #[default]
+    Cpu,
+    /// With the providers for CUDA and TensorRT too.
+    Cuda,
+}
+
+impl Build {
+    /// As the folders of the cache name it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
 
 /// One wheel that holds a build of ONNX Runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +34,8 @@ pub struct Wheel {
     pub os: &'static str,
     /// `std::env::consts::ARCH` of the machine.
     pub arch: &'static str,
-    /// Whether it carries the CUDA execution provider.
-    pub cuda: bool,
+    /// Which build it holds.
+    pub build: Build,
     /// The name of the Python package.
     pub package: &'static str,
     /// pip's platform tag.
@@ -36,7 +57,7 @@ pub const WHEELS: &[Wheel] = &[
     Wheel {
         os: "linux",
         arch: "x86_64",
-        cuda: false,
+        build: Build::Cpu,
         package: "onnxruntime",
         tag: "manylinux_2_28_x86_64",
         file: "onnxruntime-1.31.1-cp312-cp312-manylinux_2_28_x86_64.whl",
@@ -45,7 +66,7 @@ pub const WHEELS: &[Wheel] = &[
     Wheel {
         os: "linux",
         arch: "aarch64",
-        cuda: false,
+        build: Build::Cpu,
         package: "onnxruntime",
         tag: "manylinux_2_28_aarch64",
         file: "onnxruntime-1.31.1-cp312-cp312-manylinux_2_28_aarch64.whl",
@@ -54,7 +75,7 @@ pub const WHEELS: &[Wheel] = &[
     Wheel {
         os: "macos",
         arch: "aarch64",
-        cuda: false,
+        build: Build::Cpu,
         package: "onnxruntime",
         tag: "macosx_14_0_arm64",
         file: "onnxruntime-1.31.1-cp312-cp312-macosx_14_0_arm64.whl",
@@ -63,7 +84,7 @@ pub const WHEELS: &[Wheel] = &[
     Wheel {
         os: "windows",
         arch: "x86_64",
-        cuda: false,
+        build: Build::Cpu,
         package: "onnxruntime",
         tag: "win_amd64",
         file: "onnxruntime-1.31.1-cp312-cp312-win_amd64.whl",
@@ -72,7 +93,7 @@ pub const WHEELS: &[Wheel] = &[
     Wheel {
         os: "linux",
         arch: "x86_64",
-        cuda: true,
+        build: Build::Cuda,
         package: "onnxruntime-gpu",
         tag: "manylinux_2_28_x86_64",
         file: "onnxruntime_gpu-1.31.1-cp312-cp312-manylinux_2_28_x86_64.whl",
@@ -81,7 +102,7 @@ pub const WHEELS: &[Wheel] = &[
     Wheel {
         os: "windows",
         arch: "x86_64",
-        cuda: true,
+        build: Build::Cuda,
         package: "onnxruntime-gpu",
         tag: "win_amd64",
         file: "onnxruntime_gpu-1.31.1-cp312-cp312-win_amd64.whl",
@@ -92,14 +113,14 @@ pub const WHEELS: &[Wheel] = &[
 impl Wheel {
     /// The build for a machine, if there is one.
     #[must_use]
-    pub fn find(os: &str, arch: &str, cuda: bool) -> Option<&'static Self> {
-        WHEELS.iter().find(|w| w.os == os && w.arch == arch && w.cuda == cuda)
+    pub fn find(os: &str, arch: &str, build: Build) -> Option<&'static Self> {
+        WHEELS.iter().find(|w| w.os == os && w.arch == arch && w.build == build)
     }
 
     /// Name of the folder in the cache that holds this build.
     #[must_use]
     pub fn folder(&self) -> String {
-        format!("onnxruntime-{PINNED}-{}-{}-{}", if self.cuda { "cuda" } else { "cpu" }, self.os, self.arch)
+        format!("onnxruntime-{PINNED}-{}-{}-{}", self.build.name(), self.os, self.arch)
     }
 
     /// Whether a file of the wheel is needed at run time: the shared libraries, and the texts of their licences.
@@ -119,8 +140,8 @@ impl Wheel {
 
 /// The machines that have a build, for messages.
 #[must_use]
-pub fn known(cuda: bool) -> String {
-    WHEELS.iter().filter(|w| w.cuda == cuda).map(|w| format!("{}-{}", w.os, w.arch)).collect::<Vec<_>>().join(", ")
+pub fn known(build: Build) -> String {
+    WHEELS.iter().filter(|w| w.build == build).map(|w| format!("{}-{}", w.os, w.arch)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -139,12 +160,12 @@ mod tests {
             assert!(w.file.starts_with(&w.package.replace('-', "_")));
             assert_eq!(WHEELS.iter().filter(|o| o.folder() == w.folder()).count(), 1);
             assert_eq!(WHEELS.iter().filter(|o| o.sha256 == w.sha256).count(), 1);
-            assert_eq!(Wheel::find(w.os, w.arch, w.cuda), Some(w));
+            assert_eq!(Wheel::find(w.os, w.arch, w.build), Some(w));
         }
         for (os, arch) in [("linux", "x86_64"), ("linux", "aarch64"), ("macos", "aarch64"), ("windows", "x86_64")] {
-            assert!(Wheel::find(os, arch, false).is_some());
+            assert!(Wheel::find(os, arch, Build::Cpu).is_some());
         }
-        assert_eq!(Wheel::find("linux", "riscv64", false), None);
+        assert_eq!(Wheel::find("linux", "riscv64", Build::Cpu), None);
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use ort::memory::Allocator;
 use ort::session::Session;
-use ort::value::{DynTensor, Outlet, TensorElementType, ValueType};
+use ort::value::{DynTensor, ValueType};
 
-use super::contract::{Contract, Dim, Element, Graph, Port, TimestepShape};
-use super::error::{Error, Result};
-use super::session::run_failed;
+use super::error::run_failed;
+use crate::onnx::error::{Error, Result};
+use crate::onnx::graph::{Contract, Element, Graph, Port};
+use crate::onnx::runtime::native;
 
 /// Runs the graph once on zeros, to learn the output's channels where the graph does not say them.
-pub(super) fn probe(
+pub(super) fn run_on_zeros(
     session: &mut Session,
     contract: &Contract,
     height: usize,
@@ -27,19 +28,15 @@ pub(super) fn probe(
     }
     let mut run = || -> ort::Result<Vec<i64>> {
         let cpu = Allocator::default();
-        let zeros = |element: &Element, shape: Vec<usize>| DynTensor::new(&cpu, element_type(element), shape);
+        let zeros = |element: &Element, shape: &[usize]| native::zeros(&cpu, element.to_runtime(), shape, None);
         let mut inputs: Vec<(String, DynTensor)> = vec![(
             contract.sample.name.clone(),
-            zeros(&contract.sample.element, vec![batch, contract.channels, height, width])?,
+            zeros(&contract.sample.element, &[batch, contract.channels, height, width])?,
         )];
-        let shape = match contract.timestep.shape {
-            TimestepShape::Scalar => vec![],
-            TimestepShape::One => vec![1],
-            TimestepShape::PerSample => vec![batch],
-        };
-        inputs.push((contract.timestep.name.clone(), zeros(&contract.timestep.element, shape)?));
+        let shape = contract.timestep.shape.of_batch(batch);
+        inputs.push((contract.timestep.name.clone(), zeros(&contract.timestep.element, &shape)?));
         if let Some(port) = &contract.class_labels {
-            inputs.push((port.name.clone(), zeros(&port.element, vec![batch])?));
+            inputs.push((port.name.clone(), zeros(&port.element, &[batch])?));
         }
         let outputs = session.run(inputs)?;
         let output = outputs
@@ -72,47 +69,8 @@ pub(super) fn read_graph(session: &Session) -> ort::Result<Graph> {
     let metadata = session.metadata()?;
     let keys = metadata.custom_keys()?;
     Ok(Graph {
-        inputs: session.inputs().iter().map(port).collect(),
-        outputs: session.outputs().iter().map(port).collect(),
+        inputs: session.inputs().iter().map(Port::from_runtime).collect(),
+        outputs: session.outputs().iter().map(Port::from_runtime).collect(),
         metadata: keys.into_iter().filter_map(|k| metadata.custom(&k).map(|v| (k, v))).collect(),
     })
-}
-
-pub(super) fn port(outlet: &Outlet) -> Port {
-    let (element, dims) = match outlet.dtype() {
-        ValueType::Tensor { ty, shape, dimension_symbols } => {
-            let names = dimension_symbols.iter().map(String::as_str).chain(std::iter::repeat(""));
-            let dims = shape
-                .iter()
-                .zip(names)
-                .map(|(&d, name)| usize::try_from(d).map_or_else(|_| Dim::Free(name.to_owned()), Dim::Fixed))
-                .collect();
-            (element(*ty), dims)
-        }
-        other => (Element::Other(other.to_string()), Vec::new()),
-    };
-    Port { name: outlet.name().to_owned(), element, dims }
-}
-
-fn element(ty: TensorElementType) -> Element {
-    match ty {
-        TensorElementType::Float32 => Element::F32,
-        TensorElementType::Float16 => Element::F16,
-        TensorElementType::Float64 => Element::F64,
-        TensorElementType::Int64 => Element::I64,
-        TensorElementType::Int32 => Element::I32,
-        TensorElementType::Bool => Element::Bool,
-        other => Element::Other(other.to_string()),
-    }
-}
-
-pub(super) fn element_type(element: &Element) -> TensorElementType {
-    match element {
-        Element::F32 => TensorElementType::Float32,
-        Element::F16 => TensorElementType::Float16,
-        Element::F64 => TensorElementType::Float64,
-        Element::I32 => TensorElementType::Int32,
-        Element::Bool => TensorElementType::Bool,
-        Element::I64 | Element::Other(_) => TensorElementType::Int64,
-    }
 }

@@ -1,66 +1,18 @@
-//! The only unsafe code of the crate: asking a shared library what it is, ONNX Runtime what it can do, and CUDA how much
-//! memory is free; and copies between a GPU and the host.
-//!
-//! `ort` reads a library's version too, but only while committing the process to it; a candidate that turns out to be
-//! too old or broken must leave the way open for the next one.
-#![allow(unsafe_code)]
+//! The functions of CUDA's runtime library that ONNX Runtime has no calls for: free memory, and copies.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use ort::sys::OrtApiBase;
-use ort::value::{DefiniteTensorValueTypeMarker, DynTensor, Value};
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::Session;
 
-use super::environment::{check_loader, find_library};
+use super::library::{already_loaded, open};
+use super::{Memory, MemoryInUse, Stream};
 
-/// Loads a library and returns ONNX Runtime's version string, or the reason why there is none.
-///
-/// Loading runs the library's initialisers, as loading any library does. The handle is kept for the life of the
-/// process: a library that has started threads must not be unloaded under them.
-pub(super) fn version(path: &Path) -> Result<String, String> {
-    // SAFETY: `OrtGetApiBase` has had this signature since ONNX Runtime 1.0, takes no arguments, and returns a
-    // pointer to a static table or null; `GetVersionString` is that table's second entry and returns a pointer to a
-    // static NUL-terminated string. The library stays loaded, so both stay valid.
-    unsafe {
-        let library = open(&std::path::absolute(path).map_err(|e| e.to_string())?)?;
-        let library = std::mem::ManuallyDrop::new(library);
-        let base: libloading::Symbol<'_, unsafe extern "C" fn() -> *const OrtApiBase> = library
-            .get(b"OrtGetApiBase\0")
-            .map_err(|_| "it loads, but it does not export OrtGetApiBase, so it is another library".to_owned())?;
-        let base = base();
-        if base.is_null() {
-            return Err("OrtGetApiBase returned nothing".to_owned());
-        }
-        let text = ((*base).GetVersionString)();
-        if text.is_null() {
-            return Err("it has no version".to_owned());
-        }
-        CStr::from_ptr(text.cast()).to_str().map(str::to_owned).map_err(|_| "its version is not text".to_owned())
-    }
-}
-
-/// Loads a library by name or path, but never from the current folder.
-///
-/// # Safety
-/// As [`libloading::Library::new`].
-unsafe fn open(path: &Path) -> Result<libloading::Library, String> {
-    check_loader().map_err(|error| error.to_string())?;
-    let file = if path.is_absolute() { Some(path.to_path_buf()) } else { find_library(path) };
-    let file = file.ok_or_else(|| format!("{} is not to be found", path.display()))?;
-    // SAFETY: the caller's.
-    unsafe { libloading::Library::new(file) }.map_err(|e| explain(&e))
-}
-
-/// Tries to load a library by name or path, for the libraries that an execution provider depends on.
-pub(super) fn preload(path: &Path) -> Result<(), String> {
-    // SAFETY: loading a library runs its initialisers; these are vendor libraries that the execution provider would
-    // load itself a moment later. The handle is kept for the life of the process.
-    unsafe { open(path) }.map(std::mem::forget)
-}
-
-/// The functions of CUDA's runtime library that ONNX Runtime has no calls for.
+/// CUDA's runtime library.
 struct Cuda {
+    get_device: unsafe extern "C" fn(*mut c_int) -> c_int,
     set_device: unsafe extern "C" fn(c_int) -> c_int,
     mem_get_info: unsafe extern "C" fn(*mut usize, *mut usize) -> c_int,
     synchronize: unsafe extern "C" fn() -> c_int,
@@ -77,35 +29,70 @@ const APART: c_uint = 1;
 /// `cudaMemcpyDefault`: the way follows from the addresses.
 const ANY_WAY: c_int = 4;
 
+/// Names of the library, newest version first.
+const NAMES: &[&str] = if cfg!(windows) {
+    &["cudart64_13.dll", "cudart64_12.dll"]
+} else {
+    &["libcudart.so.13", "libcudart.so.12", "libcudart.so"]
+};
+
 impl Cuda {
-    /// The library that the execution provider uses, or any other of CUDA: they share the GPU's state.
-    fn get() -> Option<&'static Self> {
-        static CUDA: OnceLock<Option<Cuda>> = OnceLock::new();
-        CUDA.get_or_init(|| {
-            let names: &[&str] = if cfg!(windows) {
-                &["cudart64_13.dll", "cudart64_12.dll"]
-            } else {
-                &["libcudart.so.13", "libcudart.so.12", "libcudart.so"]
-            };
-            // SAFETY: a vendor's library that the execution provider loads as well; it stays loaded. The functions have
-            // had these signatures since CUDA 8.
-            unsafe {
-                let library = names.iter().find_map(|name| open(Path::new(name)).ok())?;
-                let library = std::mem::ManuallyDrop::new(library);
-                Some(Self {
-                    set_device: *library.get(b"cudaSetDevice\0").ok()?,
-                    mem_get_info: *library.get(b"cudaMemGetInfo\0").ok()?,
-                    synchronize: *library.get(b"cudaDeviceSynchronize\0").ok()?,
-                    stream_create: *library.get(b"cudaStreamCreateWithFlags\0").ok()?,
-                    stream_synchronize: *library.get(b"cudaStreamSynchronize\0").ok()?,
-                    stream_destroy: *library.get(b"cudaStreamDestroy\0").ok()?,
-                    memcpy_async: *library.get(b"cudaMemcpyAsync\0").ok()?,
-                    memset_async: *library.get(b"cudaMemsetAsync\0").ok()?,
-                    error_string: *library.get(b"cudaGetErrorString\0").ok()?,
-                })
+    /// The library that the execution provider uses, if that is loaded, or else the first that works with the driver: all
+    /// share the GPU's state. A failure is not kept, as the provider may load its library later.
+    fn get() -> Result<&'static Self, String> {
+        static CUDA: OnceLock<Cuda> = OnceLock::new();
+        if let Some(cuda) = CUDA.get() {
+            return Ok(cuda);
+        }
+        let loaded = NAMES.iter().filter_map(|name| already_loaded(name).map(|library| (*name, library)));
+        // SAFETY: a vendor's library that the execution provider loads as well; it stays loaded if it is used.
+        let new = NAMES.iter().map(|name| (*name, unsafe { open(Path::new(name)) }));
+        let cuda = Self::first_that_works(loaded.map(|(name, library)| (name, Ok(library))).chain(new))?;
+        Ok(CUDA.get_or_init(|| cuda))
+    }
+
+    /// Tries one library after another; why none works.
+    fn first_that_works<'n>(
+        libraries: impl Iterator<Item = (&'n str, Result<libloading::Library, String>)>,
+    ) -> Result<Self, String> {
+        let mut reasons: Vec<String> = Vec::new();
+        for (name, library) in libraries {
+            match library.and_then(Self::of) {
+                Ok(cuda) => return Ok(cuda),
+                Err(reason) => reasons.push(if reason.contains(name) { reason } else { format!("{name}: {reason}") }),
             }
-        })
-        .as_ref()
+        }
+        Err(format!("no CUDA runtime library (libcudart) can be used: {}", reasons.join("; ")))
+    }
+
+    /// The functions of a library that works with the driver and finds a GPU.
+    fn of(library: libloading::Library) -> Result<Self, String> {
+        let missing = |e: libloading::Error| e.to_string();
+        // SAFETY: the functions have had these signatures since CUDA 8. The library stays loaded while it has a user, which
+        // one that is returned is for ever; the two calls write nothing but their numbers.
+        unsafe {
+            let version: unsafe extern "C" fn(*mut c_int) -> c_int =
+                *library.get(b"cudaRuntimeGetVersion\0").map_err(missing)?;
+            let count: unsafe extern "C" fn(*mut c_int) -> c_int =
+                *library.get(b"cudaGetDeviceCount\0").map_err(missing)?;
+            let cuda = Self {
+                get_device: *library.get(b"cudaGetDevice\0").map_err(missing)?,
+                set_device: *library.get(b"cudaSetDevice\0").map_err(missing)?,
+                mem_get_info: *library.get(b"cudaMemGetInfo\0").map_err(missing)?,
+                synchronize: *library.get(b"cudaDeviceSynchronize\0").map_err(missing)?,
+                stream_create: *library.get(b"cudaStreamCreateWithFlags\0").map_err(missing)?,
+                stream_synchronize: *library.get(b"cudaStreamSynchronize\0").map_err(missing)?,
+                stream_destroy: *library.get(b"cudaStreamDestroy\0").map_err(missing)?,
+                memcpy_async: *library.get(b"cudaMemcpyAsync\0").map_err(missing)?,
+                memset_async: *library.get(b"cudaMemsetAsync\0").map_err(missing)?,
+                error_string: *library.get(b"cudaGetErrorString\0").map_err(missing)?,
+            };
+            let mut number = 0;
+            cuda.succeed("tell its version", version(&raw mut number))?;
+            cuda.succeed("count the GPUs", count(&raw mut number))?;
+            std::mem::forget(library);
+            Ok(cuda)
+        }
     }
 
     fn succeed(&self, what: &str, code: c_int) -> Result<(), String> {
@@ -116,160 +103,231 @@ impl Cuda {
         let text = unsafe { CStr::from_ptr((self.error_string)(code)) };
         Err(format!("CUDA could not {what}: {} (error {code})", text.to_string_lossy()))
     }
-}
 
-/// Free and total memory of a GPU in bytes, by CUDA's runtime library; `None` if that is not there or does not say.
-#[must_use]
-pub fn gpu_memory(number: u32) -> Option<[u64; 2]> {
-    let cuda = Cuda::get()?;
-    let (mut free, mut total) = (0, 0);
-    // SAFETY: the second call writes nothing but the two numbers.
-    let told = unsafe {
-        (cuda.set_device)(c_int::try_from(number).ok()?) == 0
-            && (cuda.mem_get_info)(&raw mut free, &raw mut total) == 0
-    };
-    told.then_some([free as u64, total as u64])
-}
+    /// Makes a GPU the calling thread's current one, until the value goes.
+    fn on(&self, device: c_int) -> Result<Current<'_>, String> {
+        let mut before = 0;
+        // SAFETY: the first call writes nothing but the number.
+        unsafe {
+            self.succeed("tell the current GPU", (self.get_device)(&raw mut before))?;
+            let current = Current { cuda: self, before };
+            self.succeed("use the GPU", (self.set_device)(device))?;
+            Ok(current)
+        }
+    }
 
-/// Bytes of two tensors that are of one size.
-fn bytes_of<A, B>(from: &Value<A>, to: &Value<B>) -> Result<usize, String>
-where
-    A: DefiniteTensorValueTypeMarker + ?Sized,
-    B: DefiniteTensorValueTypeMarker + ?Sized,
-{
-    match (from.size(), to.size()) {
-        (Some(size), Some(room)) if size == room => Ok(size),
-        (size, room) => Err(format!("a tensor of {size:?} bytes was to be copied to one of {room:?}")),
+    /// Free and total memory of a GPU; the caller's current GPU stays what it was.
+    fn memory(&self, number: u32) -> Option<MemoryInUse> {
+        let _current = self.on(c_int::try_from(number).ok()?).ok()?;
+        let (mut free, mut total) = (0, 0);
+        // SAFETY: the call writes nothing but the two numbers.
+        let told = unsafe { (self.mem_get_info)(&raw mut free, &raw mut total) } == 0;
+        told.then_some(MemoryInUse { free: free as u64, total: total as u64 })
     }
 }
 
-/// Copies a tensor's bytes to another tensor of the same type and shape; both are in the host's memory.
-pub(super) fn copy_on_host<A, B>(from: &Value<A>, to: &mut Value<B>) -> Result<(), String>
-where
-    A: DefiniteTensorValueTypeMarker + ?Sized,
-    B: DefiniteTensorValueTypeMarker + ?Sized,
-{
-    let size = bytes_of(from, to)?;
-    if !from.memory_info().is_cpu_accessible() || !to.memory_info().is_cpu_accessible() {
-        return Err("a tensor on a device was to be copied by the host".to_owned());
-    }
-    // SAFETY: both have that many bytes where the host can reach them, and one is borrowed alone, so they are apart.
-    unsafe { std::ptr::copy_nonoverlapping(from.data_ptr().cast::<u8>(), to.data_ptr_mut().cast::<u8>(), size) };
-    Ok(())
+/// A thread whose current GPU is another one than its caller's for a while.
+struct Current<'c> {
+    cuda: &'c Cuda,
+    before: c_int,
 }
 
-/// A stream of a GPU for copies, apart from those that networks run on.
-pub(super) struct CopyStream {
-    cuda: &'static Cuda,
+impl Drop for Current<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the call has no conditions; the GPU was current before.
+        let _ = unsafe { (self.cuda.set_device)(self.before) };
+    }
+}
+
+/// The memory of NVIDIA's GPUs.
+pub(in crate::onnx::runtime) struct CudaMemory;
+
+impl Memory for CudaMemory {
+    fn in_use(&self, number: u32) -> Option<MemoryInUse> {
+        Cuda::get().ok()?.memory(number)
+    }
+
+    fn allocators(&self, session: &Session, number: u32) -> ort::Result<[Allocator; 2]> {
+        let number = i32::try_from(number).unwrap_or(i32::MAX);
+        let info = |device, kind| -> ort::Result<_> { MemoryInfo::new(device, number, AllocatorType::Device, kind) };
+        let own = Allocator::new(session, info(AllocationDevice::CUDA, MemoryType::Default)?)?;
+        // Pageable memory serves as well, only slower.
+        let pinned = info(AllocationDevice::CUDA_PINNED, MemoryType::CPUInput)
+            .and_then(|pinned| Allocator::new(session, pinned))
+            .unwrap_or_default();
+        Ok([own, pinned])
+    }
+
+    fn stream(&self, number: u32) -> Result<Arc<dyn Stream>, String> {
+        Ok(Arc::new(CudaStream::new(Cuda::get()?, number)?))
+    }
+}
+
+/// A stream of a GPU.
+struct CudaStream<'c> {
+    cuda: &'c Cuda,
     device: c_int,
     stream: *mut c_void,
 }
 
 // SAFETY: CUDA's functions may be called from any thread, and a stream belongs to its device, not to a thread.
-unsafe impl Send for CopyStream {}
+unsafe impl Send for CudaStream<'_> {}
 // SAFETY: as above.
-unsafe impl Sync for CopyStream {}
+unsafe impl Sync for CudaStream<'_> {}
 
-impl std::fmt::Debug for CopyStream {
+impl std::fmt::Debug for CudaStream<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CopyStream").field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("CudaStream").field("device", &self.device).finish_non_exhaustive()
     }
 }
 
-impl CopyStream {
+impl<'c> CudaStream<'c> {
     /// A new stream on a GPU.
-    pub(super) fn new(number: u32) -> Result<Self, String> {
-        let cuda = Cuda::get().ok_or("CUDA's runtime library (libcudart) is not to be found")?;
+    fn new(cuda: &'c Cuda, number: u32) -> Result<Self, String> {
         let device = c_int::try_from(number).map_err(|e| e.to_string())?;
+        let _current = cuda.on(device)?;
         let mut stream = std::ptr::null_mut();
-        // SAFETY: the second call writes nothing but the stream's handle.
-        unsafe {
-            cuda.succeed("use the GPU", (cuda.set_device)(device))?;
-            cuda.succeed("make a stream", (cuda.stream_create)(&raw mut stream, APART))?;
-        }
+        // SAFETY: the call writes nothing but the stream's handle.
+        cuda.succeed("make a stream", unsafe { (cuda.stream_create)(&raw mut stream, APART) })?;
         Ok(Self { cuda, device, stream })
     }
 
-    /// Copies a tensor's bytes to another tensor of the same type and shape, and waits until they are there. Runs that
-    /// write the one or read the other must have ended.
-    pub(super) fn copy<A, B>(&self, from: &Value<A>, to: &mut Value<B>) -> Result<(), String>
-    where
-        A: DefiniteTensorValueTypeMarker + ?Sized,
-        B: DefiniteTensorValueTypeMarker + ?Sized,
-    {
-        let size = bytes_of(from, to)?;
-        // SAFETY: both tensors have that many bytes and are borrowed, so that they stay until the copy is done.
-        unsafe {
-            let cuda = self.cuda;
-            cuda.succeed("use the GPU", (cuda.set_device)(self.device))?;
-            let copied = (cuda.memcpy_async)(to.data_ptr_mut(), from.data_ptr(), size, ANY_WAY, self.stream);
-            cuda.succeed("copy", copied)?;
-            cuda.succeed("copy", (cuda.stream_synchronize)(self.stream))
+    /// Puts work on the stream and waits for it. Nothing is left running, even if that fails.
+    fn done(&self, what: &str, put: impl FnOnce() -> c_int) -> Result<(), String> {
+        let _current = self.cuda.on(self.device)?;
+        // SAFETY: the stream is this value's own.
+        let result = self
+            .cuda
+            .succeed(what, put())
+            .and_then(|()| self.cuda.succeed(what, unsafe { (self.cuda.stream_synchronize)(self.stream) }));
+        if result.is_err() {
+            // SAFETY: the call has no conditions. That it fails too is told by the first error.
+            let _ = unsafe { (self.cuda.synchronize)() };
         }
-    }
-
-    /// Waits until the GPU does nothing. That it failed is told by whatever is done next.
-    pub(super) fn settle(&self) {
-        // SAFETY: neither call has conditions.
-        unsafe {
-            let _ = (self.cuda.set_device)(self.device);
-            let _ = (self.cuda.synchronize)();
-        }
-    }
-
-    /// Fills a tensor in the GPU's memory with zeros.
-    pub(super) fn clear(&self, tensor: &mut DynTensor) -> Result<(), String> {
-        let size = tensor.size().ok_or("text has no zeros")?;
-        // SAFETY: the tensor has that many bytes and is borrowed until they are written.
-        unsafe {
-            let cuda = self.cuda;
-            cuda.succeed("use the GPU", (cuda.set_device)(self.device))?;
-            cuda.succeed("clear memory", (cuda.memset_async)(tensor.data_ptr_mut(), 0, size, self.stream))?;
-            cuda.succeed("clear memory", (cuda.stream_synchronize)(self.stream))
-        }
+        result
     }
 }
 
-impl Drop for CopyStream {
+impl Stream for CudaStream<'_> {
+    unsafe fn copy(&self, from: *const c_void, to: *mut c_void, size: usize) -> Result<(), String> {
+        // SAFETY: the caller's.
+        self.done("copy", || unsafe { (self.cuda.memcpy_async)(to, from, size, ANY_WAY, self.stream) })
+    }
+
+    unsafe fn clear(&self, to: *mut c_void, size: usize) -> Result<(), String> {
+        // SAFETY: the caller's.
+        self.done("clear memory", || unsafe { (self.cuda.memset_async)(to, 0, size, self.stream) })
+    }
+
+    fn synchronize(&self) {
+        let _current = self.cuda.on(self.device);
+        // SAFETY: the call has no conditions.
+        let _ = unsafe { (self.cuda.synchronize)() };
+    }
+}
+
+impl Drop for CudaStream<'_> {
     fn drop(&mut self) {
+        let _current = self.cuda.on(self.device);
         // SAFETY: the stream is this value's own. An error has nobody to be told to.
-        unsafe {
-            let _ = (self.cuda.set_device)(self.device);
-            let _ = (self.cuda.stream_destroy)(self.stream);
-        }
+        let _ = unsafe { (self.cuda.stream_destroy)(self.stream) };
     }
 }
 
-/// The execution providers that the loaded runtime was built with. Call only after `ort::init_from`.
-pub(super) fn providers() -> Vec<String> {
-    let api = ort::api();
-    let mut names = std::ptr::null_mut();
-    let mut count = 0;
-    // SAFETY: the runtime writes a list of `count` NUL-terminated strings and its address; the list is read before it
-    // is handed back, and it is handed back with the count it came with. A failed call leaves the list null.
-    unsafe {
-        let status = (api.GetAvailableProviders)(&mut names, &mut count);
-        if !status.0.is_null() || names.is_null() {
-            return Vec::new();
-        }
-        let found = (0..usize::try_from(count).unwrap_or(0))
-            .map(|i| CStr::from_ptr((*names.add(i)).cast()).to_string_lossy().into_owned())
-            .collect();
-        let _ = (api.ReleaseAvailableProviders)(names, count);
-        found
-    }
-}
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::PathBuf;
+    use std::process::Command;
 
-/// The loader's message, without the wrapper's prefix.
-fn explain(error: &libloading::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
+    use super::*;
+
+    /// A library that remembers the current GPU and counts waits for the device; `count` is what counting GPUs returns,
+    /// `wait` what waiting for a stream does.
+    fn library(folder: &Path, name: &str, count: i32, wait: i32) -> PathBuf {
+        let source = folder.join(format!("{name}.rs"));
+        let body = format!(
+            r#"
+            use std::sync::atomic::{{AtomicI32, Ordering::SeqCst}};
+            static DEVICE: AtomicI32 = AtomicI32::new(3);
+            static WAITS: AtomicI32 = AtomicI32::new(0);
+            #[unsafe(no_mangle)] pub unsafe extern "C" fn cudaGetDevice(to: *mut i32) -> i32 {{ unsafe {{ *to = DEVICE.load(SeqCst) }}; 0 }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaSetDevice(to: i32) -> i32 {{ DEVICE.store(to, SeqCst); 0 }}
+            #[unsafe(no_mangle)] pub unsafe extern "C" fn cudaMemGetInfo(free: *mut usize, total: *mut usize) -> i32 {{
+                unsafe {{ (*free, *total) = (DEVICE.load(SeqCst) as usize, WAITS.load(SeqCst) as usize) }}; 0
+            }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaDeviceSynchronize() -> i32 {{ WAITS.fetch_add(1, SeqCst); 0 }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaStreamCreateWithFlags(_: *mut usize, _: u32) -> i32 {{ 0 }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaStreamSynchronize(_: usize) -> i32 {{ {wait} }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaStreamDestroy(_: usize) -> i32 {{ 0 }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaMemcpyAsync(_: usize, _: usize, _: usize, _: i32, _: usize) -> i32 {{ 0 }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaMemsetAsync(_: usize, _: i32, _: usize, _: usize) -> i32 {{ 0 }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaGetErrorString(_: i32) -> *const u8 {{ "a test\0".as_ptr() }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaRuntimeGetVersion(_: *mut i32) -> i32 {{ 0 }}
+            #[unsafe(no_mangle)] pub extern "C" fn cudaGetDeviceCount(_: *mut i32) -> i32 {{ {count} }}
+            "#
+        );
+        std::fs::write(&source, body).unwrap();
+        let library = folder.join(name);
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let mut command = Command::new(rustc);
+        command.args(["--edition", "2024", "--crate-type", "cdylib", "-o"]).args([&library, &source]);
+        assert!(command.status().unwrap().success());
+        library
     }
-    text.trim().to_owned()
+
+    fn load(path: &Path) -> Result<libloading::Library, String> {
+        // SAFETY: the library of this test.
+        unsafe { libloading::Library::new(path) }.map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_callers_gpu_stays_current_and_a_failed_wait_waits_for_the_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let [good, broken] =
+            [("good.so", 0), ("broken.so", 700)].map(|(name, wait)| library(folder.path(), name, 0, wait));
+        let cuda = Cuda::of(load(&good).unwrap()).unwrap();
+        let current = |cuda: &Cuda| {
+            let mut device = 0;
+            // SAFETY: the library of this test writes the number.
+            unsafe { (cuda.get_device)(&raw mut device) };
+            device
+        };
+        assert_eq!(cuda.memory(7), Some(MemoryInUse { free: 7, total: 0 }), "asked of the GPU that was named");
+        assert_eq!(current(&cuda), 3);
+        let stream = CudaStream::new(&cuda, 5).unwrap();
+        // SAFETY: the library of this test writes nothing.
+        unsafe { stream.copy(std::ptr::null(), std::ptr::null_mut(), 0) }.unwrap();
+        stream.synchronize();
+        drop(stream);
+        assert_eq!(current(&cuda), 3);
+
+        let cuda = Cuda::of(load(&broken).unwrap()).unwrap();
+        let stream = CudaStream::new(&cuda, 5).unwrap();
+        // SAFETY: as above.
+        let error = unsafe { stream.clear(std::ptr::null_mut(), 0) }.unwrap_err();
+        assert!(error.contains("a test (error 700)"), "{error}");
+        assert_eq!(cuda.memory(0).unwrap().total, 1, "one wait for the device");
+        assert_eq!(current(&cuda), 3);
+    }
+
+    #[test]
+    fn a_library_that_the_driver_is_too_old_for_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let [new, old] = [("new.so", 35), ("old.so", 0)].map(|(name, count)| library(folder.path(), name, count, 0));
+        let tried = |paths: &[&PathBuf]| {
+            let names = paths.iter().map(|path| (path.to_str().unwrap(), load(path)));
+            Cuda::first_that_works(names.collect::<Vec<_>>().into_iter())
+        };
+        assert!(tried(&[&new, &old]).is_ok());
+        let absent = folder.path().join("absent.so");
+        let reasons = tried(&[&absent, &new]).err().unwrap();
+        assert!(reasons.contains("absent.so") && reasons.contains("error 35"), "{reasons}");
+    }
+
+    #[test]
+    fn a_library_that_is_loaded_is_found_by_its_name() {
+        assert!(already_loaded("libc.so.6").is_some() || !cfg!(target_env = "gnu"));
+        assert!(already_loaded("libno-such-library.so").is_none());
+    }
 }

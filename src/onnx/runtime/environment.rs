@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::error::{Error, Result};
+use crate::onnx::error::{Error, Result};
 
 /// The variable that keeps ONNX Runtime from recording and sending telemetry. ONNX Runtime writes and sends its first
 /// event while it starts, before its interface can be asked not to.
