@@ -13,7 +13,7 @@ use super::progress::Voice;
 use super::recipe_args::RecipeArgs;
 use super::runtime_args::RuntimeArgs;
 use super::{interrupt, model};
-use crate::onnx::{Device, ModelSource, Weights};
+use crate::onnx::{Device, Identified, ModelSource, Weights};
 use crate::onnx_model::half::{Conversion, Misfit};
 use crate::onnx_model::{Fusion, Options, Precision, convert, fuse, infer, infer_for_any_batch, read, settle, write};
 
@@ -81,10 +81,11 @@ pub fn run(args: &Args) -> Outcome {
     if args.bf16 && args.graph_io == GraphIo::Fp16 {
         return Err(Failure::usage("--graph-io fp16 is for --fp16; bf16 graphs keep inputs and outputs in f32"));
     }
-    let source = model::resolve(args.model.as_deref())?;
+    let model = model::resolve(args.model.as_deref())?.identify()?;
+    let source = model.source();
     if let Some(other) = &args.check {
-        let deviation = args.checked(&source, ModelSource::resolve(other)?, Some(Precision::Fp16), voice)?;
-        return args.report(&source, other, &Done::default(), Some(&deviation));
+        let deviation = args.checked(source, ModelSource::resolve(other)?, Some(Precision::Fp16), voice)?;
+        return args.report(&model, other, &Done::default(), Some(&deviation));
     }
     let precision = match (args.fp16, args.bf16) {
         (true, _) => Some(Precision::Fp16),
@@ -95,7 +96,8 @@ pub fn run(args: &Args) -> Outcome {
     let Some(out) = &args.out else { return Err(Failure::usage("--out DIR is missing")) };
     let home = free_place(out)?;
     let runtime = model::runtime(&args.runtime, voice)?;
-    let mut graph = read(&source)?;
+    let mut graph = read(source)?;
+    model.check()?;
     let (types, fusion) = if args.fuse {
         settle(runtime, &mut graph)?;
         let mut types = infer_for_any_batch(runtime, &graph)?;
@@ -123,17 +125,17 @@ pub fn run(args: &Args) -> Outcome {
     let draft = tempfile::Builder::new().prefix(".alphabar-").tempdir_in(&home);
     let draft = draft.map_err(|error| Failure::io("write into", &home, &error))?;
     let folder = draft.path().join("model");
-    let written = lay_out(args.model.as_deref(), &source, &folder)?;
+    let written = lay_out(args.model.as_deref(), &model, &folder)?;
     write(graph, &written)?;
     let deviation = match args.no_check {
         true => None,
         false => {
             let mut converted = ModelSource::resolve(&folder)?;
             converted.name = out.display().to_string();
-            Some(args.checked(&source, converted, precision, voice)?)
+            Some(args.checked(source, converted, precision, voice)?)
         }
     };
-    let record = args.record(&source, out, &done, deviation.as_ref())?;
+    let record = args.record(&model, out, &done, deviation.as_ref())?;
     let excess = deviation.as_ref().and_then(Deviation::excess);
     if excess.is_none() {
         let text = serde_json::to_string_pretty(&record).map_err(Failure::input)?;
@@ -141,7 +143,7 @@ pub fn run(args: &Args) -> Outcome {
         fs::write(&path, text + "\n").map_err(|error| Failure::io("write", &path, &error))?;
         fs::rename(&folder, out).map_err(|error| Failure::io("write", out, &error))?;
     }
-    args.report(&source, out, &done, deviation.as_ref())
+    args.report(&model, out, &done, deviation.as_ref())
 }
 
 /// What was done to the graph.
@@ -184,7 +186,7 @@ impl Args {
 
     fn record(
         &self,
-        source: &ModelSource,
+        model: &Identified,
         out: &Path,
         done: &Done,
         deviation: Option<&Deviation>,
@@ -194,8 +196,8 @@ impl Args {
         Ok(json!({
             "schema": "alphabar.conversion/1",
             "alphabar": env!("CARGO_PKG_VERSION"),
-            "model": source.name,
-            "sha256": source.sha256()?,
+            "model": model.source().name,
+            "sha256": model.sha256(),
             "out": out.display().to_string(),
             "precision": conversion.map(|_| if self.bf16 { "bf16" } else { "fp16" }),
             "graph_io": conversion.map(|_| if self.graph_io == GraphIo::Fp16 { "fp16" } else { "f32" }),
@@ -206,10 +208,10 @@ impl Args {
     }
 
     /// Says what was done; a deviation that is too large is a failure.
-    fn report(&self, source: &ModelSource, out: &Path, done: &Done, deviation: Option<&Deviation>) -> Outcome {
+    fn report(&self, model: &Identified, out: &Path, done: &Done, deviation: Option<&Deviation>) -> Outcome {
         let excess = deviation.and_then(Deviation::excess);
         if self.json {
-            let mut record = self.record(source, out, done, deviation)?;
+            let mut record = self.record(model, out, done, deviation)?;
             record["ok"] = excess.is_none().into();
             print(format!("{}\n", serde_json::to_string_pretty(&record).map_err(Failure::input)?))?;
         } else {
@@ -276,12 +278,12 @@ fn free_place(out: &Path) -> Outcome<PathBuf> {
 }
 
 /// Makes the new pipeline folder with everything but the network's own files; says where the graph belongs.
-fn lay_out(given: Option<&Path>, source: &ModelSource, folder: &Path) -> Outcome<PathBuf> {
+fn lay_out(given: Option<&Path>, model: &Identified, folder: &Path) -> Outcome<PathBuf> {
+    let source = model.source();
     let make = |path: &Path| fs::create_dir_all(path).map_err(|error| Failure::io("create", path, &error));
     let pipeline = given.filter(|path| path.is_dir());
     if let (Some(pipeline), Weights::File(graph)) = (pipeline, &source.weights) {
-        let network = network_files(source, graph)?;
-        copy_others(pipeline, folder, &network)?;
+        copy_others(pipeline, folder, &model.paths().collect::<Vec<_>>())?;
         let place = graph.strip_prefix(pipeline).unwrap_or(Path::new("unet/model.onnx"));
         let place = folder.join(place);
         make(place.parent().unwrap_or(folder))?;
@@ -294,37 +296,22 @@ fn lay_out(given: Option<&Path>, source: &ModelSource, folder: &Path) -> Outcome
     if let Some(scheduler) = &source.scheduler {
         put(folder.join("scheduler/scheduler_config.json"), scheduler.text.as_bytes())?;
     }
-    if let Weights::File(graph) = &source.weights
-        && let Ok(config) = fs::read(graph.with_file_name("config.json"))
-        && source.config.is_some()
-    {
-        put(folder.join("unet/config.json"), &config)?;
+    if let Some(config) = &source.config_text {
+        put(folder.join("unet/config.json"), config.text.as_bytes())?;
     }
     make(&folder.join("unet"))?;
     Ok(folder.join("unet/model.onnx"))
 }
 
-/// The graph, and the files beside it in which its weights lie.
-fn network_files(source: &ModelSource, graph: &Path) -> Outcome<Vec<PathBuf>> {
-    let bytes = fs::read(graph).map_err(|error| Failure::io("read", graph, &error))?;
-    let model = crate::onnx_model::decode(&source.name, &bytes)?;
-    let beside = model.graph.iter().flat_map(|graph| &graph.initializer).filter_map(crate::onnx_model::location);
-    let mut files: Vec<PathBuf> = beside.map(|name| graph.with_file_name(name)).collect();
-    files.push(graph.to_path_buf());
-    files.sort();
-    files.dedup();
-    Ok(files)
-}
-
 /// Copies a folder without some of its files.
-fn copy_others(from: &Path, to: &Path, without: &[PathBuf]) -> Outcome {
+fn copy_others(from: &Path, to: &Path, without: &[&Path]) -> Outcome {
     fs::create_dir_all(to).map_err(|error| Failure::io("create", to, &error))?;
     for entry in fs::read_dir(from).map_err(|error| Failure::io("read", from, &error))? {
         let path = entry.map_err(|error| Failure::io("read", from, &error))?.path();
         let Some(name) = path.file_name() else { continue };
         if path.is_dir() {
             copy_others(&path, &to.join(name), without)?;
-        } else if !without.contains(&path) {
+        } else if !without.contains(&path.as_path()) {
             fs::copy(&path, to.join(name)).map_err(|error| Failure::io("copy", &path, &error))?;
         }
     }

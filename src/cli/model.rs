@@ -92,14 +92,15 @@ pub fn open(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcome<Op
 /// As [`open`], but for several devices.
 pub fn open_all(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcome<Opened> {
     let options = session_options(args)?;
+    let model = source.identify()?;
     let runtime = runtime(args, voice)?;
-    let network = Network::open(runtime, &source, &options)?;
+    let network = Network::open_identified(runtime, &model, &options)?;
     for note in source.notes.iter().chain(network.notes()) {
         voice.say(note);
     }
     let (mut devices, mut others) = (vec![network.device().to_string()], Vec::new());
     for &device in args.device.iter().skip(1) {
-        let other = Network::open(runtime, &source, &SessionOptions { device, ..options.clone() })?;
+        let other = Network::open_identified(runtime, &model, &SessionOptions { device, ..options.clone() })?;
         devices.push(other.device().to_string());
         others.push(Sampler::new(other, Scheduler::default()));
     }
@@ -111,7 +112,7 @@ pub fn open_all(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcom
     record["ep_options"] = serde_json::json!(args.ep_options);
     Ok(Opened {
         place: format!("ONNX Runtime {} on {device}", found.version),
-        id: ModelId { path: source.name.clone(), sha256: source.sha256()? },
+        id: ModelId { path: source.name.clone(), sha256: model.sha256().to_owned() },
         sampler: Sampler::new(network, Scheduler::default()),
         others,
         runtime: record,

@@ -254,6 +254,54 @@ pub enum Error {
         /// The system's message.
         reason: String,
     },
+    /// A folder, a pipe or a device where a file of the model should be.
+    #[error("{path} is {found}; expected a regular file", path = path.display())]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// Git has left a pointer in place of a file.
+    #[error("{path} is a Git LFS pointer, not the file itself; run `git lfs pull` to fetch it", path = path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A weight that is stored outside the graph is not where it may be.
+    #[error("weight {tensor:?} is stored outside the graph, {found}; expected {expected}")]
+    Outside {
+        /// The weight.
+        tensor: String,
+        /// What the graph says.
+        found: String,
+        /// What it should.
+        expected: &'static str,
+    },
+    /// A file of weights is not there.
+    #[error("{path} is not there, and the graph's weight {tensor:?} lies in it; copy it beside the graph", path = path.display())]
+    WeightsMissing {
+        /// The file.
+        path: PathBuf,
+        /// A weight in it.
+        tensor: String,
+    },
+    /// A file of weights ends too early.
+    #[error("{path} has {size} bytes, but the graph's weights in it need {needed}; copy or download it again", path = path.display())]
+    WeightsShort {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The least size that holds all weights that the graph puts there.
+        needed: u64,
+    },
+    /// A file is not the one that was looked at before the model was loaded.
+    #[error("{path} was changed or replaced while the model was being loaded; start again", path = path.display())]
+    ModelChanged {
+        /// The file.
+        path: PathBuf,
+    },
     /// A JSON file of a pipeline folder is not what it should be.
     #[error("{path} is not usable: {reason}", path = path.display())]
     BadConfig {
@@ -431,6 +479,12 @@ impl Error {
             Self::ModelMissing { .. }
             | Self::NotAModel { .. }
             | Self::Unreadable { .. }
+            | Self::NotRegular { .. }
+            | Self::LfsPointer { .. }
+            | Self::Outside { .. }
+            | Self::WeightsMissing { .. }
+            | Self::WeightsShort { .. }
+            | Self::ModelChanged { .. }
             | Self::BadConfig { .. }
             | Self::BadGraph { .. }
             | Self::PortMissing { .. }

@@ -15,3 +15,4 @@ mod repeatable;
 mod restart;
 mod server;
 mod traces;
+mod weights;

@@ -121,17 +121,24 @@ fn weights_beside_the_graph_are_found_and_missed() {
         fs::copy(crate::graph(file), dir.path().join(file)).unwrap();
     }
     let source = ModelSource::resolve(&dir.path().join("outside.onnx")).unwrap();
-    let hash = source.sha256().unwrap();
-    let mut binding = Network::open(runtime(), &source, &on_cpu()).unwrap().bind(1).unwrap();
+    let model = source.identify().unwrap();
+    let mut binding = Network::open_identified(runtime(), &model, &on_cpu()).unwrap().bind(1).unwrap();
     binding.sample_mut().fill(4.0);
     binding.set_timestep(10.0).unwrap();
     binding.run().unwrap();
     assert!(binding.output().iter().all(|&v| v == 12.0));
 
-    fs::remove_file(dir.path().join("outside.onnx_data")).unwrap();
-    assert_ne!(source.sha256().unwrap(), hash);
+    // Another file of the same size in its place, between the hash and the end of loading.
+    let weights = dir.path().join("outside.onnx_data");
+    fs::copy(&weights, dir.path().join("other")).unwrap();
+    fs::rename(dir.path().join("other"), &weights).unwrap();
+    let error = Network::open_identified(runtime(), &model, &on_cpu()).unwrap_err();
+    assert_eq!(error, Error::ModelChanged { path: weights.clone() });
+    Network::open(runtime(), &source, &on_cpu()).unwrap();
+
+    fs::remove_file(&weights).unwrap();
     let error = Network::open(runtime(), &source, &on_cpu()).unwrap_err();
-    assert!(matches!(error, Error::BadGraph { .. }), "{error}");
+    assert!(matches!(&error, Error::WeightsMissing { path, .. } if *path == weights), "{error}");
 }
 
 #[cfg(feature = "fixture")]

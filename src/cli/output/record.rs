@@ -65,7 +65,7 @@ pub struct Origin<'a> {
 pub struct ModelId {
     /// Where it was.
     pub path: String,
-    /// Of the graph's file.
+    /// Of all its bytes, as [`crate::onnx::ModelSource::identify`] defines it.
     pub sha256: String,
 }
 

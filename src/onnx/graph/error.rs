@@ -37,16 +37,6 @@ pub enum Error {
         /// How many.
         bytes: usize,
     },
-    /// A weight stored outside the graph is not as the graph says.
-    #[error("weight {tensor:?} is stored outside the graph, {found}; expected {expected}")]
-    Outside {
-        /// The weight.
-        tensor: String,
-        /// What the graph or the file says.
-        found: String,
-        /// What it should.
-        expected: &'static str,
-    },
     /// Something that cannot be converted.
     #[error("the graph has {found}; {advice}")]
     Unsupported {
@@ -65,7 +55,7 @@ pub enum Error {
         /// Its operator.
         op: String,
     },
-    /// What the runtime says.
+    /// What the runtime says, or what is wrong with a weight beside the graph.
     #[error(transparent)]
     Runtime(#[from] onnx::Error),
 }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::contract::{Dim, Port};
 use super::error::{Error, Result};
 use super::probe::{fold_constants, value_ports};
-use super::proto::{Graph, Model, Node, Tensor, ValueInfo, data_type};
+use super::proto::{Attribute, Graph, Model, Node, Tensor, ValueInfo, data_type};
 use super::runtime::Runtime;
 
 /// Batches whose constants are compared: what is the same in both is taken not to depend on the batch.
@@ -95,7 +95,7 @@ pub fn infer_for_any_batch(runtime: &'static Runtime, model: &Model) -> Result<H
 /// # Errors
 /// [`Error::BadGraph`] if the runtime refuses the graph.
 pub fn settle(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
-    let nested = |node: &Node| node.attribute.iter().any(|a| a.g.is_some() || !a.graphs.is_empty());
+    let nested = |node: &Node| node.attribute.iter().any(Attribute::has_graphs);
     if model.graph.iter().flat_map(|graph| &graph.node).any(nested) {
         return Ok(0);
     }

@@ -200,7 +200,7 @@ pub(super) fn supported(graph: &Graph, functions: usize) -> Result<()> {
     if !graph.sparse_initializer.is_empty() {
         return refuse("sparse weights".to_owned(), "export it with dense weights");
     }
-    let nested = |node: &&Node| node.attribute.iter().any(|a| a.g.is_some() || !a.graphs.is_empty());
+    let nested = |node: &&Node| node.attribute.iter().any(Attribute::has_graphs);
     match graph.node.iter().find(nested) {
         Some(node) => refuse(format!("control flow ({})", node.op()), "export it without"),
         None => Ok(()),

@@ -14,8 +14,6 @@ pub use error::{Error, Result};
 pub use flops::{Flops, count};
 pub use fuse::{Fusion, fuse};
 pub use half::{Conversion, Options, Precision, convert};
-#[cfg(feature = "cli")]
-pub(crate) use store::location;
 pub use store::{decode, encode, read, write};
 
 pub use crate::onnx::proto;

@@ -28,6 +28,9 @@ pub const RUNTIME_DOMAIN: &str = "com.microsoft";
 /// Its group normalisation.
 pub const GROUP_NORM: &str = "GroupNorm";
 
+/// Protobuf's own limit for one message, in bytes.
+pub const LARGEST_MESSAGE: usize = i32::MAX as usize;
+
 /// `TensorProto.DataLocation.EXTERNAL`.
 pub const EXTERNAL: i32 = 1;
 
@@ -53,8 +56,8 @@ pub struct Model {
     pub metadata_props: Vec<Entry>,
     #[prost(bytes = "vec", repeated, tag = "20")]
     pub training_info: Vec<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "25")]
-    pub functions: Vec<Vec<u8>>,
+    #[prost(bytes = "bytes", repeated, tag = "25")]
+    pub functions: Vec<Bytes>,
     #[prost(bytes = "vec", repeated, tag = "26")]
     pub configuration: Vec<Vec<u8>>,
 }
@@ -94,8 +97,8 @@ pub struct Graph {
     pub value_info: Vec<ValueInfo>,
     #[prost(bytes = "vec", repeated, tag = "14")]
     pub quantization_annotation: Vec<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "15")]
-    pub sparse_initializer: Vec<Vec<u8>>,
+    #[prost(bytes = "bytes", repeated, tag = "15")]
+    pub sparse_initializer: Vec<Bytes>,
     #[prost(message, repeated, tag = "16")]
     pub metadata_props: Vec<Entry>,
 }
@@ -136,8 +139,9 @@ pub struct Attribute {
     pub s: Option<Vec<u8>>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<Tensor>,
-    #[prost(bytes = "vec", optional, tag = "6")]
-    pub g: Option<Vec<u8>>,
+    /// One graph: protobuf allows a message to come in several pieces, which count as one.
+    #[prost(bytes = "bytes", repeated, tag = "6")]
+    pub g: Vec<Bytes>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -146,8 +150,8 @@ pub struct Attribute {
     pub strings: Vec<Vec<u8>>,
     #[prost(message, repeated, tag = "10")]
     pub tensors: Vec<Tensor>,
-    #[prost(bytes = "vec", repeated, tag = "11")]
-    pub graphs: Vec<Vec<u8>>,
+    #[prost(bytes = "bytes", repeated, tag = "11")]
+    pub graphs: Vec<Bytes>,
     #[prost(string, optional, tag = "13")]
     pub doc_string: Option<String>,
     #[prost(bytes = "vec", optional, tag = "14")]
@@ -158,10 +162,11 @@ pub struct Attribute {
     pub r#type: Option<i32>,
     #[prost(string, optional, tag = "21")]
     pub ref_attr_name: Option<String>,
-    #[prost(bytes = "vec", optional, tag = "22")]
-    pub sparse_tensor: Option<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "23")]
-    pub sparse_tensors: Vec<Vec<u8>>,
+    /// One sparse tensor, perhaps in several pieces.
+    #[prost(bytes = "bytes", repeated, tag = "22")]
+    pub sparse_tensor: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "23")]
+    pub sparse_tensors: Vec<Bytes>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -252,6 +257,100 @@ pub struct Dimension {
     pub dim_param: Option<String>,
     #[prost(string, optional, tag = "3")]
     pub denotation: Option<String>,
+}
+
+/// A `FunctionProto`, as far as it holds tensors.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Function {
+    #[prost(message, repeated, tag = "7")]
+    node: Vec<Node>,
+    #[prost(message, repeated, tag = "11")]
+    attribute_proto: Vec<Attribute>,
+}
+
+/// A `SparseTensorProto`, as far as it holds tensors.
+#[derive(Clone, PartialEq, prost::Message)]
+struct SparseTensor {
+    #[prost(message, optional, tag = "1")]
+    values: Option<Tensor>,
+    #[prost(message, optional, tag = "2")]
+    indices: Option<Tensor>,
+}
+
+/// A message that is still to be looked into.
+enum Unopened {
+    Graph(Bytes),
+    Function(Bytes),
+    SparseTensor(Bytes),
+}
+
+/// Shows every tensor of a stored model: initializers, sparse ones, and the attributes of nodes, in the graph, in the
+/// graphs within its nodes, and in the model's functions. Fields that are unknown are passed over, and what lies in
+/// `training_info` is not shown, since no session loads it. Tensors of raw data are not copied.
+///
+/// # Errors
+/// [`Unreadable::NotOnnx`].
+pub fn visit_tensors(stored: Bytes, mut visit: impl FnMut(&Tensor)) -> Result<(), Unreadable> {
+    let unreadable = |error: prost::DecodeError| Unreadable::NotOnnx(error.to_string());
+    let model = Model::decode(stored).map_err(unreadable)?;
+    let mut unopened: Vec<Unopened> = model.functions.into_iter().map(Unopened::Function).collect();
+    if let Some(graph) = model.graph {
+        graph.visit_tensors(&mut visit, &mut unopened);
+    }
+    // A list instead of a recursion: a hostile file nests graphs deeper than a stack is.
+    while let Some(next) = unopened.pop() {
+        match next {
+            Unopened::Graph(bytes) => {
+                Graph::decode(bytes).map_err(unreadable)?.visit_tensors(&mut visit, &mut unopened);
+            }
+            Unopened::Function(bytes) => {
+                let Function { node, attribute_proto } = Function::decode(bytes).map_err(unreadable)?;
+                for attribute in node.iter().flat_map(|node| &node.attribute).chain(&attribute_proto) {
+                    attribute.visit_tensors(&mut visit, &mut unopened);
+                }
+            }
+            Unopened::SparseTensor(bytes) => {
+                let SparseTensor { values, indices } = SparseTensor::decode(bytes).map_err(unreadable)?;
+                values.iter().chain(&indices).for_each(&mut visit);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Graph {
+    fn visit_tensors(&self, visit: &mut impl FnMut(&Tensor), unopened: &mut Vec<Unopened>) {
+        self.initializer.iter().for_each(&mut *visit);
+        unopened.extend(self.sparse_initializer.iter().cloned().map(Unopened::SparseTensor));
+        for attribute in self.node.iter().flat_map(|node| &node.attribute) {
+            attribute.visit_tensors(visit, unopened);
+        }
+    }
+}
+
+impl Attribute {
+    fn visit_tensors(&self, visit: &mut impl FnMut(&Tensor), unopened: &mut Vec<Unopened>) {
+        self.t.iter().chain(&self.tensors).for_each(visit);
+        // Pieces of a graph may be looked into one by one: what they hold is lists.
+        unopened.extend(self.g.iter().chain(&self.graphs).cloned().map(Unopened::Graph));
+        let sparse = joined(&self.sparse_tensor).into_iter().chain(self.sparse_tensors.iter().cloned());
+        unopened.extend(sparse.map(Unopened::SparseTensor));
+    }
+
+    /// Whether it holds a graph, as those of control flow do.
+    #[must_use]
+    pub fn has_graphs(&self) -> bool {
+        !self.g.is_empty() || !self.graphs.is_empty()
+    }
+}
+
+/// The pieces of a message as one.
+fn joined(pieces: &[Bytes]) -> Option<Bytes> {
+    match pieces {
+        [] => None,
+        [one] => Some(one.clone()),
+        several => Some(several.concat().into()),
+    }
 }
 
 /// Why bytes are not taken for a model.
@@ -386,6 +485,16 @@ impl Tensor {
         })
     }
 
+    /// How many bytes its values take as raw data, if its element type is known here.
+    #[must_use]
+    pub fn stored_bytes(&self) -> Option<u64> {
+        // In the order of `TensorProto.DataType`, from undefined to complex128, bfloat16 and four of float8; 0 is unknown.
+        const SIZES: [u64; 21] = [0, 4, 1, 1, 2, 2, 4, 8, 0, 1, 2, 8, 4, 8, 8, 16, 2, 1, 1, 1, 1];
+        let size = SIZES.get(usize::try_from(self.data_type?).ok()?).copied().filter(|&size| size > 0)?;
+        let entry = |bytes: u64, &dim: &i64| bytes.checked_mul(u64::try_from(dim).ok()?);
+        self.dims.iter().try_fold(size, entry)
+    }
+
     /// Whether it is a single 1, of i64 or f32.
     #[must_use]
     pub fn is_one(&self) -> bool {
@@ -429,5 +538,108 @@ impl ValueInfo {
     #[must_use]
     pub fn elem_type(&self) -> Option<i32> {
         self.r#type.as_ref()?.tensor_type.as_ref()?.elem_type
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn tensor(name: &str) -> Tensor {
+        Tensor::f32(name, &[1], &[0.0])
+    }
+
+    fn seen(model: &Model) -> Vec<String> {
+        let mut names = Vec::new();
+        visit_tensors(model.to_bytes().into(), |tensor| names.push(tensor.name().to_owned())).unwrap();
+        names.sort();
+        names
+    }
+
+    fn within(attribute: Attribute) -> Graph {
+        Graph { node: vec![Node { attribute: vec![attribute], ..Node::default() }], ..Graph::default() }
+    }
+
+    #[test]
+    fn every_tensor_is_visited_wherever_it_lies() {
+        let leaf = |name: &str| Graph { initializer: vec![tensor(name)], ..Graph::default() };
+        let bytes = |graph: &Graph| Bytes::from(graph.encode_to_vec());
+        let sparse = |values: &str, indices: &str| {
+            let stored = SparseTensor { values: Some(tensor(values)), indices: Some(tensor(indices)) };
+            Bytes::from(stored.encode_to_vec())
+        };
+        let nested = within(Attribute { g: vec![bytes(&leaf("nested"))], ..Attribute::default() });
+        let attribute = Attribute {
+            t: Some(tensor("value")),
+            tensors: vec![tensor("list 0"), tensor("list 1")],
+            g: vec![bytes(&leaf("first piece")), bytes(&leaf("second piece"))],
+            graphs: vec![bytes(&leaf("branch")), bytes(&nested)],
+            sparse_tensor: vec![sparse("sparse value", "its indices")],
+            sparse_tensors: vec![sparse("sparse list", "its places")],
+            ..Attribute::default()
+        };
+        let mut graph = within(attribute.clone());
+        graph.initializer.push(tensor("initializer"));
+        graph.sparse_initializer.push(sparse("sparse initializer", "its entries"));
+        let of_function = Attribute { t: Some(tensor("function")), ..Attribute::default() };
+        let default = Attribute { t: Some(tensor("default")), ..Attribute::default() };
+        let function = Function { node: within(of_function).node, attribute_proto: vec![default] };
+        let functions = vec![function.encode_to_vec().into()];
+        let model = Model { graph: Some(graph), functions, ..Model::default() };
+        let names = [
+            "branch",
+            "default",
+            "first piece",
+            "function",
+            "initializer",
+            "its entries",
+            "its indices",
+            "its places",
+            "list 0",
+            "list 1",
+            "nested",
+            "second piece",
+            "sparse initializer",
+            "sparse list",
+            "sparse value",
+            "value",
+        ];
+        assert_eq!(seen(&model), names);
+        assert!(visit_tensors(Bytes::from_static(b"no"), |_| ()).is_err());
+    }
+
+    #[test]
+    fn a_sparse_tensor_in_pieces_is_one() {
+        let piece = |values: Tensor| SparseTensor { values: Some(values), indices: None }.encode_to_vec().into();
+        let place = Tensor { data_location: Some(EXTERNAL), ..Tensor::default() };
+        let sparse_tensor = vec![piece(tensor("w")), piece(place)];
+        let graph = Some(within(Attribute { sparse_tensor, ..Attribute::default() }));
+        let mut places = Vec::new();
+        let model = Model { graph, ..Model::default() };
+        visit_tensors(model.to_bytes().into(), |t| places.push((t.name().to_owned(), t.data_location))).unwrap();
+        assert_eq!(places, [("w".to_owned(), Some(EXTERNAL))]);
+    }
+
+    #[test]
+    fn graphs_may_be_nested_deeper_than_a_stack() {
+        let mut inner = Graph { initializer: vec![tensor("deep")], ..Graph::default() };
+        for _ in 0..3000 {
+            inner = within(Attribute { g: vec![inner.encode_to_vec().into()], ..Attribute::default() });
+        }
+        assert_eq!(seen(&Model { graph: Some(inner), ..Model::default() }), ["deep"]);
+    }
+
+    #[test]
+    fn sizes_follow_from_shape_and_type() {
+        let size = |kind: i32, dims: &[i64]| {
+            Tensor { data_type: Some(kind), dims: dims.to_vec(), ..Tensor::default() }.stored_bytes()
+        };
+        assert_eq!(size(data_type::FLOAT, &[2, 3]), Some(24));
+        assert_eq!(size(data_type::BFLOAT16, &[5]), Some(10));
+        assert_eq!(size(data_type::INT64, &[]), Some(8));
+        assert_eq!(size(data_type::FLOAT, &[-1]), None);
+        assert_eq!(size(data_type::DOUBLE, &[i64::MAX, 4]), None);
+        assert_eq!((size(8, &[1]), size(0, &[1]), size(99, &[1])), (None, None, None));
     }
 }

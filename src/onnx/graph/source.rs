@@ -6,11 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use sha2::{Digest, Sha256};
-
 use super::{
     error::{Error, Result},
-    install::{hash_into, hex},
+    outside::{check_pointer, regular, unreadable},
 };
 
 /// The network's weights.
@@ -97,6 +95,8 @@ pub struct ModelSource {
     pub scheduler: Option<Text>,
     /// `unet/config.json`, if there is one.
     pub config: Option<UnetConfig>,
+    /// Its text.
+    pub config_text: Option<Text>,
     /// What was taken that the user did not name, in sentences.
     pub notes: Vec<String>,
 }
@@ -121,7 +121,8 @@ impl ModelSource {
     #[must_use]
     pub fn from_bytes(name: impl Into<String>, bytes: Arc<[u8]>) -> Self {
         let weights = Weights::Bytes(bytes);
-        Self { name: name.into(), weights, scheduler: None, config: None, notes: Vec::new() }
+        let name = name.into();
+        Self { name, weights, scheduler: None, config: None, config_text: None, notes: Vec::new() }
     }
 
     /// The U-Net trained on MNIST that comes with the program.
@@ -136,6 +137,7 @@ impl ModelSource {
                 text: include_str!("../../fixtures/mnist-unet/scheduler/scheduler_config.json").to_owned(),
             }),
             config: None,
+            config_text: None,
             notes: Vec::new(),
         }
     }
@@ -162,13 +164,14 @@ impl ModelSource {
         }
         check_graph_file(&graph)?;
         let home = graph.parent().unwrap_or(folder);
-        let config = read_text(&home.join("config.json"))?.as_ref().map(UnetConfig::parse).transpose()?;
+        let config_text = read_text(&home.join("config.json"))?;
+        let config = config_text.as_ref().map(UnetConfig::parse).transpose()?;
         let scheduler = match read_text(&folder.join("scheduler").join("scheduler_config.json"))? {
             Some(text) => Some(text),
             None => read_text(&folder.join("scheduler_config.json"))?,
         };
         let name = folder.display().to_string();
-        Ok(Self { name, weights: Weights::File(graph), scheduler, config, notes: Vec::new() })
+        Ok(Self { name, weights: Weights::File(graph), scheduler, config, config_text, notes: Vec::new() })
     }
 
     fn from_file(path: &Path) -> Result<Self> {
@@ -191,38 +194,17 @@ impl ModelSource {
             configs.push(home.join("config.json"));
         }
         let scheduler = beside(&schedulers)?;
-        let config = beside(&configs)?.as_ref().map(UnetConfig::parse).transpose()?;
+        let config_text = beside(&configs)?;
+        let config = config_text.as_ref().map(UnetConfig::parse).transpose()?;
         Ok(Self {
             name: path.display().to_string(),
             weights: Weights::File(path.to_path_buf()),
             scheduler,
             config,
+            config_text,
             notes,
         })
     }
-
-    /// SHA-256 of the graph and of weights stored beside it under the usual names, as lower-case hexadecimal.
-    ///
-    /// # Errors
-    /// [`Error::Unreadable`].
-    pub fn sha256(&self) -> Result<String> {
-        let mut hasher = Sha256::new();
-        match &self.weights {
-            Weights::Embedded(bytes) => hasher.update(bytes),
-            Weights::Bytes(bytes) => hasher.update(bytes),
-            Weights::File(path) => {
-                hash_into(&mut hasher, path).map_err(|e| unreadable(path, &e))?;
-                for outside in external_data(path) {
-                    hash_into(&mut hasher, &outside).map_err(|e| unreadable(&outside, &e))?;
-                }
-            }
-        }
-        Ok(hex(&hasher.finalize()))
-    }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::Unreadable { path: path.to_path_buf(), reason: error.to_string() }
 }
 
 /// The graph in a folder: `model.onnx`, or the only `.onnx` file.
@@ -250,28 +232,18 @@ fn find_graph(folder: &Path) -> Result<Option<PathBuf>> {
     Ok(found.pop())
 }
 
-/// Files beside a graph in which exporters keep large weights.
-fn external_data(graph: &Path) -> Vec<PathBuf> {
-    let Some(name) = graph.file_name().map(|n| n.to_string_lossy().into_owned()) else { return Vec::new() };
-    [format!("{name}_data"), format!("{name}.data"), "weights.pb".to_owned()]
-        .into_iter()
-        .map(|n| graph.with_file_name(n))
-        .filter(|p| p.is_file())
-        .collect()
-}
-
 /// Says what a file is that is plainly not an ONNX graph; what remains is for the runtime to judge.
 fn check_graph_file(path: &Path) -> Result<()> {
     use std::io::Read as _;
     let expected = "an ONNX graph (.onnx)";
     let not = |found: &str| Error::NotAModel { path: path.to_path_buf(), found: found.to_owned(), expected };
+    regular(path)?;
+    check_pointer(path)?;
     let mut head = Vec::new();
     fs::File::open(path).and_then(|file| file.take(256).read_to_end(&mut head)).map_err(|e| unreadable(path, &e))?;
     let text = std::str::from_utf8(&head).ok().map(str::trim_start);
     if head.is_empty() {
         Err(not("an empty file"))
-    } else if text.is_some_and(|t| t.starts_with("version https://git-lfs")) {
-        Err(not("a Git LFS pointer; run `git lfs pull` to fetch the file itself"))
     } else if text.is_some_and(|t| t.starts_with(['{', '<', '['])) {
         Err(not("a text file"))
     } else if head.starts_with(b"PK\x03\x04") {
@@ -285,18 +257,24 @@ fn check_graph_file(path: &Path) -> Result<()> {
 
 /// A text file, or `None` if it is not there.
 fn read_text(path: &Path) -> Result<Option<Text>> {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
+    use std::io::Read as _;
+    match fs::metadata(path) {
+        Ok(_) => {}
         Err(e) if e.kind() == std::io::ErrorKind::NotFound || e.kind() == std::io::ErrorKind::NotADirectory => {
             return Ok(None);
         }
         Err(e) => return Err(unreadable(path, &e)),
-    };
-    if metadata.len() > LARGEST_CONFIG {
-        let reason = format!("it has {} bytes, too many for a configuration", metadata.len());
+    }
+    regular(path)?;
+    check_pointer(path)?;
+    // Whatever the file's size is said to be.
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(LARGEST_CONFIG + 1).read_to_end(&mut bytes));
+    read.map_err(|e| unreadable(path, &e))?;
+    if bytes.len() as u64 > LARGEST_CONFIG {
+        let reason = format!("it has more than {LARGEST_CONFIG} bytes, too many for a configuration");
         return Err(Error::BadConfig { path: path.to_path_buf(), reason });
     }
-    let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::BadConfig { path: path.to_path_buf(), reason: "it is not UTF-8 text".to_owned() })?;
     Ok(Some(Text { path: path.to_path_buf(), text }))
@@ -350,32 +328,47 @@ mod tests {
     }
 
     #[test]
+    fn pointers_and_pipes_are_named_wherever_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir_all(at("unet")).unwrap();
+        fs::create_dir_all(at("scheduler")).unwrap();
+        let files =
+            ["unet/model.onnx", "unet/config.json", "scheduler/scheduler_config.json", "model_index.json"].map(at);
+        let write = |file: &PathBuf| {
+            let content = if file.ends_with("model.onnx") { "\x08\x08" } else { "{}" };
+            fs::write(file, content).unwrap();
+        };
+        files.iter().for_each(write);
+        ModelSource::resolve(dir.path()).unwrap();
+        for file in &files {
+            fs::write(file, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n").unwrap();
+            let error = ModelSource::resolve(dir.path()).unwrap_err();
+            assert_eq!(error, Error::LfsPointer { path: file.clone() });
+            assert!(error.to_string().contains("git lfs pull") && error.exit_code() == 1, "{error}");
+            write(file);
+        }
+        #[cfg(unix)]
+        for file in &files {
+            fs::remove_file(file).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success());
+            let model = if file.ends_with("model.onnx") { file } else { dir.path() };
+            let error = ModelSource::resolve(model).unwrap_err();
+            assert!(matches!(&error, Error::NotRegular { path, .. } if path == file), "{error}");
+            fs::remove_file(file).unwrap();
+            write(file);
+        }
+    }
+
+    #[test]
     fn files_that_are_no_graph_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.onnx");
-        for (bytes, word) in [
-            (&b""[..], "empty"),
-            (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
-            (b"<html>", "text"),
-            (b"PK\x03\x04", "zip"),
-        ] {
+        for (bytes, word) in [(&b""[..], "empty"), (b"<html>", "text"), (b"PK\x03\x04", "zip")] {
             fs::write(&path, bytes).unwrap();
             let error = ModelSource::resolve(&path).unwrap_err();
             assert!(matches!(&error, Error::NotAModel { found, .. } if found.contains(word)), "{error}");
             assert_eq!(error.exit_code(), 1);
         }
-    }
-
-    #[test]
-    fn the_hash_covers_weights_beside_the_graph() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("m.onnx");
-        fs::write(&path, b"abc").unwrap();
-        let m = ModelSource::resolve(&path).unwrap();
-        let alone = m.sha256().unwrap();
-        assert_eq!(alone, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(ModelSource::from_bytes("m", b"abc"[..].into()).sha256().unwrap(), alone);
-        fs::write(dir.path().join("m.onnx_data"), b"d").unwrap();
-        assert_ne!(m.sha256().unwrap(), alone);
     }
 }

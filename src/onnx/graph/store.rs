@@ -2,16 +2,15 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use prost::Message as _;
 
 use super::error::{Error, Result};
-use super::proto::{EXTERNAL, Entry, Model, Tensor, Unreadable};
-use crate::onnx::{ModelSource, Weights};
+use super::proto::{EXTERNAL, Entry, LARGEST_MESSAGE, Model, Tensor, Unreadable};
+use crate::onnx::outside::{Home, Outside};
+use crate::onnx::{self, ModelSource, Weights};
 
-/// Protobuf's own limit for one message.
-const LARGEST_MESSAGE: usize = i32::MAX as usize;
 /// Weights of fewer bytes stay in the graph when others go beside it.
 const SMALL: usize = 1024;
 
@@ -32,10 +31,11 @@ pub fn encode(model: &Model) -> Vec<u8> {
     model.to_bytes()
 }
 
-/// A model with all its weights, those beside the graph too.
+/// A model with its weights, those beside the graph too; graphs within it, sparse weights and functions, none of which is
+/// converted, keep theirs where they are.
 ///
 /// # Errors
-/// [`Error::File`], [`Error::NotOnnx`], [`Error::Unknown`], [`Error::Outside`].
+/// [`Error::File`], [`Error::NotOnnx`], [`Error::Unknown`]; [`Error::Runtime`] for weights beside the graph.
 pub fn read(source: &ModelSource) -> Result<Model> {
     match &source.weights {
         Weights::Embedded(bytes) => decode(&source.name, bytes),
@@ -43,9 +43,12 @@ pub fn read(source: &ModelSource) -> Result<Model> {
         Weights::File(path) => {
             let bytes = fs::read(path).map_err(|error| failed("read", path, error))?;
             let mut model = decode(&source.name, &bytes)?;
-            let home = path.parent().unwrap_or(Path::new(""));
-            for tensor in &mut model.graph.get_or_insert_default().initializer {
-                fetch(tensor, home)?;
+            let home = Home::of(path)?;
+            let graph = model.graph.get_or_insert_default();
+            let constants = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
+            let constants = constants.flat_map(|attribute| attribute.t.iter_mut().chain(&mut attribute.tensors));
+            for tensor in graph.initializer.iter_mut().chain(constants) {
+                fetch(tensor, &home)?;
             }
             Ok(model)
         }
@@ -56,38 +59,17 @@ fn failed(action: &'static str, path: &Path, source: std::io::Error) -> Error {
     Error::File { action, path: path.to_path_buf(), source }
 }
 
-/// The file beside the graph in which a weight lies.
-pub(crate) fn location(tensor: &Tensor) -> Option<&str> {
-    let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key));
-    (tensor.data_location == Some(EXTERNAL)).then(|| entry("location")?.value.as_deref()).flatten()
-}
-
 /// Brings a weight that lies beside the graph into it.
-fn fetch(tensor: &mut Tensor, home: &Path) -> Result<()> {
-    if tensor.data_location != Some(EXTERNAL) {
-        return Ok(());
-    }
-    let name = tensor.name.clone().unwrap_or_default();
-    let bad = |found: String, expected| Error::Outside { tensor: name.clone(), found, expected };
-    let number = |key: &str| -> Result<Option<u64>> {
-        let entry = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key));
-        let text = entry.and_then(|entry| entry.value.as_deref());
-        let parse = |text: &str| text.parse().map_err(|_| bad(format!("{key} is {text:?}"), "a whole number"));
-        text.map(parse).transpose()
-    };
-    let file = location(tensor).ok_or_else(|| bad("without a location".to_owned(), "the name of a file"))?;
-    let relative = Path::new(file);
-    if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(bad(format!("in {file:?}"), "a file in the graph's own folder"));
-    }
-    let path: PathBuf = home.join(relative);
-    let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
+fn fetch(tensor: &mut Tensor, home: &Home) -> Result<()> {
+    let Some(weight) = Outside::of(tensor)? else { return Ok(()) };
+    let (path, metadata) = home.find(&weight)?;
+    let length = weight.length.unwrap_or_else(|| metadata.len().saturating_sub(weight.offset));
     let mut file = fs::File::open(&path).map_err(|error| failed("read", &path, error))?;
-    file.seek(SeekFrom::Start(offset)).map_err(|error| failed("read", &path, error))?;
+    file.seek(SeekFrom::Start(weight.offset)).map_err(|error| failed("read", &path, error))?;
     let mut bytes = Vec::new();
-    file.take(length.unwrap_or(u64::MAX)).read_to_end(&mut bytes).map_err(|error| failed("read", &path, error))?;
-    if length.is_some_and(|length| length != bytes.len() as u64) {
-        return Err(bad(format!("where {} has {} bytes from {offset}", path.display(), bytes.len()), "all of it"));
+    file.take(length).read_to_end(&mut bytes).map_err(|error| failed("read", &path, error))?;
+    if bytes.len() as u64 != length {
+        return Err(onnx::Error::ModelChanged { path }.into());
     }
     tensor.raw_data = Some(bytes.into());
     tensor.external_data.clear();
@@ -160,18 +142,23 @@ mod tests {
 
         let beside = dir.path().join("model.onnx_data");
         fs::write(&beside, b"short").unwrap();
-        assert!(matches!(read(&source), Err(Error::Outside { .. })));
+        assert!(matches!(read(&source), Err(Error::Runtime(onnx::Error::WeightsShort { size: 5, .. }))));
         fs::remove_file(&beside).unwrap();
-        assert!(matches!(read(&source), Err(Error::File { .. })));
+        assert!(matches!(read(&source), Err(Error::Runtime(onnx::Error::WeightsMissing { .. }))));
     }
 
     #[test]
     fn weights_are_not_fetched_from_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let graph = dir.path().join("model.onnx");
+        fs::write(&graph, FIXTURE).unwrap();
+        let home = Home::of(&graph).unwrap();
         for file in ["../secret", "/etc/passwd", "a/../../b"] {
             let entry = Entry { key: Some("location".into()), value: Some(file.into()) };
             let mut tensor =
                 Tensor { external_data: vec![entry], data_location: Some(EXTERNAL), ..Tensor::default() };
-            assert!(matches!(fetch(&mut tensor, Path::new(".")), Err(Error::Outside { .. })), "{file}");
+            let error = fetch(&mut tensor, &home).unwrap_err();
+            assert!(matches!(error, Error::Runtime(onnx::Error::Outside { .. })), "{file}");
         }
     }
 }

@@ -11,6 +11,7 @@ use super::contract::{Contract, IoNames};
 use super::device::Device;
 use super::environment::Telemetry;
 use super::error::{Error, Result};
+use super::identity::{Files, Identified};
 use super::opening::{Purpose, bad_graph, cuda_graph_asked, message, open_session};
 use super::pipeline::ModelSource;
 use super::reading::{probe, read_graph};
@@ -87,6 +88,7 @@ pub struct Network {
     out_channels: usize,
     runtime: &'static Runtime,
     source: Arc<ModelSource>,
+    files: Arc<Files>,
     options: Arc<SessionOptions>,
     resident: Arc<Mutex<Cache>>,
 }
@@ -105,9 +107,27 @@ impl Network {
     /// Loads a model onto its device and reads its contract.
     ///
     /// # Errors
-    /// [`Error::BadGraph`] and the errors of [`Contract::read`] for the model; [`Error::SizeUnknown`];
+    /// [`Error::BadGraph`] and the errors of [`Contract::read`] for the model, and those of [`ModelSource::identify`] for
+    /// its files; [`Error::ModelChanged`] if one was changed meanwhile; [`Error::SizeUnknown`];
     /// [`Error::DeviceUnavailable`] and [`Error::DeviceOption`] for the device.
     pub fn open(runtime: &'static Runtime, source: &ModelSource, options: &SessionOptions) -> Result<Self> {
+        Self::open_files(runtime, source, Arc::new(source.files()?), options)
+    }
+
+    /// As [`Self::open`], for a model whose hash is known: files that were changed since they were hashed are refused.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_identified(runtime: &'static Runtime, model: &Identified, options: &SessionOptions) -> Result<Self> {
+        Self::open_files(runtime, model.source(), model.files(), options)
+    }
+
+    fn open_files(
+        runtime: &'static Runtime,
+        source: &ModelSource,
+        files: Arc<Files>,
+        options: &SessionOptions,
+    ) -> Result<Self> {
         let (session, device, mut notes) = open_session(runtime, source, options, &Purpose::default())?;
         let graph = read_graph(&session).map_err(|e| bad_graph(source, &e))?;
         let mut contract = Contract::read(&graph, &options.names, source.config.as_ref())?;
@@ -121,6 +141,7 @@ impl Network {
             None => probe(&mut session, &contract, height, width, &source.name)?,
         };
         contract.out_channels = Some(out_channels);
+        files.check()?;
         Ok(Self {
             name: source.name.as_str().into(),
             session: Arc::new(Mutex::new(session)),
@@ -132,6 +153,7 @@ impl Network {
             out_channels,
             runtime,
             source: Arc::new(source.clone()),
+            files,
             options: Arc::new(SessionOptions { device, ..options.clone() }),
             resident: Arc::default(),
         })
@@ -229,6 +251,11 @@ impl Network {
     /// Where it came from.
     pub(super) fn source(&self) -> &ModelSource {
         &self.source
+    }
+
+    /// The files that it came from.
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// The runtime that it runs on.

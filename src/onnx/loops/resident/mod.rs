@@ -177,6 +177,7 @@ impl Core {
             }
             opened => opened?,
         };
+        network.files().check()?;
         let core = Arc::new(Self {
             session: Mutex::new(session),
             cuda_graph,
