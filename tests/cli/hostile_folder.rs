@@ -188,7 +188,8 @@ fn pythons() -> Vec<String> {
 
 const PATHS: [&str; 5] = [".:/usr/bin:/bin", ":/usr/bin:/bin", "/usr/bin:/bin:", "bin:/usr/bin:/bin", "."];
 const PYTHON_PATHS: [&str; 5] = [".", "", ":/nonexistent", "/nonexistent:", "lib/python3.11"];
-const LIBRARY_PATHS: [&str; 6] = [".", ":/nonexistent", "/nonexistent:", "/nonexistent::/none", "/nonexistent;.", "bin"];
+const LIBRARY_PATHS: [&str; 6] =
+    [".", ":/nonexistent", "/nonexistent:", "/nonexistent::/none", "/nonexistent;.", "bin"];
 
 #[test]
 fn decoys_run_where_they_are_looked_for() {
@@ -204,7 +205,9 @@ fn decoys_run_where_they_are_looked_for() {
     assert_eq!(trap.sprung(), ["module json"]);
     let _ = here(&python).args(["-c", ""]).env("PYTHONPATH", ".").status().unwrap();
     assert!(!trap.sprung().is_empty());
-    assert!(here("/bin/true").env("LD_PRELOAD", "libcudart.so").env("LD_LIBRARY_PATH", ":").status().unwrap().success());
+    assert!(
+        here("/bin/true").env("LD_PRELOAD", "libcudart.so").env("LD_LIBRARY_PATH", ":").status().unwrap().success()
+    );
     assert_eq!(trap.sprung(), ["library"]);
     let _ = here("/bin/sh").args(["-c", "python3"]).env("PATH", ":/bin").status().unwrap();
     assert_eq!(trap.sprung(), ["program python3"]);

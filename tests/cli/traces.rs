@@ -97,7 +97,8 @@ fn no_command_opens_a_socket_of_the_internet() {
         let plain = place.command(line);
         let mut command = traced(env!("CARGO_BIN_EXE_alphabar"), &trace);
         command.args(plain.get_args()).current_dir(plain.get_current_dir().unwrap());
-        let ended = ended(command.env_remove("ORT_DISABLE_TELEMETRY").env("ALPHABAR_CACHE", &cache).output().unwrap());
+        let ended =
+            ended(command.env_remove("ORT_DISABLE_TELEMETRY").env("ALPHABAR_CACHE", &cache).output().unwrap());
         assert_eq!(ended.code, Some(0), "{line}: {}", ended.stderr);
         assert_eq!(internet(&trace), [""; 0], "alphabar {line}");
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::onnx;
+use crate::onnx::error as onnx;
 
 /// The result of this module.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::error::{Error, Result};
-use super::infer;
+use super::fold::folded;
+use super::infer::infer;
+use super::ports::Port;
 use super::proto::{Model, Node};
-use crate::onnx::{Port, Runtime};
+use crate::onnx::runtime::Runtime;
 
 /// Floating-point operations of one evaluation on one sample.
 ///
@@ -33,7 +35,7 @@ pub struct Flops {
 /// # Errors
 /// [`Error::ShapeUnknown`] if a shape is known only at run time; [`Error::Runtime`] if the runtime refuses the graph.
 pub fn count(runtime: &'static Runtime, model: &Model) -> Result<Flops> {
-    let folded = super::folded(runtime, model, 1)?;
+    let folded = folded(runtime, model, 1)?;
     let ports = infer(runtime, &folded)?;
     let batch = model.graph.iter().flat_map(|graph| &graph.input).find_map(batch_of_image).unwrap_or(1).max(1);
     let mut flops = from_shapes(&folded, &ports)?;
@@ -149,7 +151,7 @@ fn einsum(node: &Node, first: &[u64], second: &[u64]) -> u64 {
 mod tests {
     use super::super::proto::{Attribute, Graph, Tensor, ValueInfo, data_type};
     use super::*;
-    use crate::onnx::{RuntimeOptions, load};
+    use crate::onnx::runtime::{RuntimeOptions, load_or_install};
 
     /// A graph of one node on a sample [batch, 4, 8, 8] and a matrix [6, 4].
     fn graph(node: Node, weight: &[i64]) -> Model {
@@ -170,7 +172,7 @@ mod tests {
     }
 
     fn total(node: Node, weight: &[i64]) -> u64 {
-        let runtime = load(&RuntimeOptions::from_environment(None)).unwrap();
+        let runtime = load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap();
         count(runtime, &graph(node, weight)).unwrap().total
     }
 
@@ -215,7 +217,7 @@ mod tests {
         let cast = Node::new("Cast", &["places"], &["floats"]).with_int("to", 1);
         let part = Node::new("Identity", &["floats"], &["part"]);
         graph.node.splice(0..0, [found, cast, part]);
-        let runtime = load(&RuntimeOptions::from_environment(None)).unwrap();
+        let runtime = load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap();
         assert!(matches!(count(runtime, &model), Err(Error::ShapeUnknown { .. })));
     }
 }

@@ -3,14 +3,38 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::contract::{Dim, Port};
-use super::error::{Error, Result};
-use super::probe::{fold_constants, value_ports};
-use super::proto::{Attribute, Graph, Model, Node, Tensor, ValueInfo, data_type};
-use super::runtime::Runtime;
+use ort::session::builder::GraphOptimizationLevel;
+use prost::bytes::Bytes;
+
+use super::infer::{builder, infer, large_weights_to_inputs, refused};
+use super::ports::{Dim, Port};
+use super::proto::{Attribute, Graph, Model, Node, Tensor, ValueInfo};
+use crate::onnx::error::{Error, Result};
+use crate::onnx::runtime::Runtime;
 
 /// Batches whose constants are compared: what is the same in both is taken not to depend on the batch.
 const BATCHES: [usize; 2] = [2, 7];
+
+/// What the runtime does beside computing constants, and that would take values their names.
+const RENAMING: &str = "CastElimination;CommonSubexpressionElimination;ConstantSharing;ConvAddFusion;ConvBNFusion;\
+    ConvMulFusion;EliminateIdentity;EliminateSlice;MatMulAddFusion;NoopElimination;PadFusion;ReshapeFusion;\
+    TransposeOptimizer;UnsqueezeElimination";
+
+/// The graph after the runtime has computed what depends on no input; values keep their names.
+fn fold_constants(runtime: &'static Runtime, model: &[u8]) -> Result<Vec<u8>> {
+    // Nobody else can write into the folder, or knows its name beforehand. It goes away with what is in it.
+    let temporary = std::env::temp_dir();
+    let unreadable = |e: std::io::Error| Error::Unreadable { path: temporary.clone(), reason: e.to_string() };
+    let folder = tempfile::Builder::new().prefix("alphabar-").tempdir().map_err(unreadable)?;
+    let file = folder.path().join("folded.onnx");
+    let fold = || -> ort::Result<()> {
+        let builder = builder(runtime, GraphOptimizationLevel::Level1)?;
+        let builder = builder.with_config_entry("optimization.disable_specified_optimizers", RENAMING)?;
+        builder.with_optimized_model_path(&file)?.commit_from_memory(model).map(drop)
+    };
+    fold().map_err(|error| refused(&error))?;
+    std::fs::read(&file).map_err(|e| Error::Unreadable { path: file.clone(), reason: e.to_string() })
+}
 
 /// The graph for one batch size, large weights among its inputs, with everything computed that does not depend on the
 /// data: shapes above all.
@@ -33,42 +57,7 @@ pub fn folded(runtime: &'static Runtime, model: &Model, batch: usize) -> Result<
     large_weights_to_inputs(graph);
     let bytes = fold_constants(runtime, &probe.to_bytes())?;
     let unreadable = |reason: String| Error::BadGraph { model: "the folded graph".to_owned(), reason };
-    Model::from_bytes(&bytes[..]).map_err(|error| unreadable(error.to_string()))
-}
-
-/// The runtime needs only the type and shape of a large weight, not its values.
-pub fn large_weights_to_inputs(graph: &mut Graph) {
-    let small =
-        |tensor: &Tensor| tensor.data_type == Some(data_type::INT64) || tensor.dims.iter().product::<i64>() <= 1024;
-    let (kept, large): (Vec<Tensor>, Vec<Tensor>) =
-        std::mem::take(&mut graph.initializer).into_iter().partition(small);
-    graph.initializer = kept;
-    for tensor in large {
-        let name = tensor.name.clone().unwrap_or_default();
-        let dims: Vec<Option<i64>> = tensor.dims.iter().copied().map(Some).collect();
-        graph.input.retain(|input| input.name.as_ref() != Some(&name));
-        graph.input.push(ValueInfo::tensor(&name, tensor.data_type.unwrap_or_default(), &dims));
-    }
-}
-
-/// What ONNX Runtime infers of every value of a graph: element type and shape, by name. Nothing is run.
-///
-/// # Errors
-/// [`Error::BadGraph`] if the runtime refuses the graph.
-pub fn infer(runtime: &'static Runtime, model: &Model) -> Result<HashMap<String, Port>> {
-    let mut probe = model.clone();
-    let graph = probe.graph.get_or_insert_default();
-    graph.value_info.clear();
-    large_weights_to_inputs(graph);
-    // An output needs no type of its own: the runtime fills it in.
-    let known: HashSet<&String> = graph.output.iter().filter_map(|output| output.name.as_ref()).collect();
-    let names = graph.node.iter().flat_map(|node| &node.output);
-    let hidden = names.filter(|name| !name.is_empty() && !known.contains(name));
-    let hidden: Vec<ValueInfo> =
-        hidden.map(|name| ValueInfo { name: Some(name.clone()), ..ValueInfo::default() }).collect();
-    graph.output.extend(hidden);
-    let ports = value_ports(runtime, &probe.to_bytes())?;
-    Ok(ports.into_iter().map(|port| (port.name.clone(), port)).collect())
+    Model::from_bytes(Bytes::from(bytes)).map_err(|error| unreadable(error.to_string()))
 }
 
 /// As [`infer`], with the sizes that follow once the batch is known, where they are the same for two batches.
@@ -94,7 +83,7 @@ pub fn infer_for_any_batch(runtime: &'static Runtime, model: &Model) -> Result<H
 ///
 /// # Errors
 /// [`Error::BadGraph`] if the runtime refuses the graph.
-pub fn settle(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
+pub fn fold_shapes(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
     let nested = |node: &Node| node.attribute.iter().any(Attribute::has_graphs);
     if model.graph.iter().flat_map(|graph| &graph.node).any(nested) {
         return Ok(0);
@@ -115,8 +104,8 @@ pub fn settle(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
         let value = &node.output[0];
         constants.get(value).filter(|constant| other_constants.get(value) == Some(constant))
     });
-    let mut settled: Vec<Tensor> = same.filter(|constant| !stored.contains(constant.name())).cloned().collect();
-    let names: HashSet<String> = settled.iter().map(|tensor| tensor.name().to_owned()).collect();
+    let mut constant_now: Vec<Tensor> = same.filter(|constant| !stored.contains(constant.name())).cloned().collect();
+    let names: HashSet<String> = constant_now.iter().map(|tensor| tensor.name().to_owned()).collect();
     graph.node.retain(|node| node.output.iter().all(|value| !names.contains(value)));
     let constant = |node: &Node| (node.op() == "Constant").then(|| node.output[0].clone());
     let known: HashSet<String> = names.into_iter().chain(graph.node.iter().filter_map(constant)).collect();
@@ -130,7 +119,7 @@ pub fn settle(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
         let both = [&shapes, &other_shapes].map(|shapes| shapes.get(&node.output[0]).map_or(&[][..], Vec::as_slice));
         if let Some(target) = for_any_batch(both[0], both[1]) {
             let name = format!("{}/shape", node.output[0]);
-            settled.push(Tensor::i64(&name, &target));
+            constant_now.push(Tensor::i64(&name, &target));
             node.input[1] = name;
         }
     }
@@ -147,7 +136,7 @@ pub fn settle(runtime: &'static Runtime, model: &mut Model) -> Result<usize> {
     for (at, kept) in idle {
         graph.node[at] = Node::new("Identity", &[&kept], &[&graph.node[at].output[0]]);
     }
-    graph.initializer.extend(settled);
+    graph.initializer.extend(constant_now);
     without_the_unused(graph);
     Ok(before - graph.node.len())
 }
@@ -226,6 +215,7 @@ fn without_the_unused(graph: &mut Graph) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::proto::data_type;
     use super::*;
 
     #[test]

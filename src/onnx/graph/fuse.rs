@@ -14,8 +14,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::error::Result;
 use super::half::{constants_to_weights, supported};
+use super::ports::{Dim, Element, Port};
 use super::proto::{Attribute, GROUP_NORM, Graph, Model, Node, OperatorSet, RUNTIME_DOMAIN, Tensor, attribute_type};
-use crate::onnx::{Element, Port, contract::Dim};
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -99,7 +99,7 @@ impl<'a> View<'a> {
                 used_by.entry(value).or_default().push(at);
             }
         }
-        // Whoever takes the graph's output is nobody's node.
+        // An output of the graph is used by a caller, who is no node: `usize::MAX` keeps it from being fused away.
         for output in graph.output.iter().filter_map(|output| output.name.as_deref()) {
             used_by.entry(output).or_default().push(usize::MAX);
         }

@@ -9,13 +9,13 @@ use std::time::SystemTime;
 use prost::bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::error::{Error, Result};
-use super::install::{hash_into, hex};
 use super::outside::{Home, Outside, regular, unreadable};
-use super::pipeline::{ModelSource, Weights};
 use super::proto::{LARGEST_MESSAGE, visit_tensors};
+use super::source::{ModelSource, Weights};
+use crate::onnx::error::{Error, Result};
+use crate::onnx::runtime::{hash_into, hex};
 
-/// A model whose bytes have been hashed, to be loaded with [`super::Network::open_identified`].
+/// A model whose bytes have been hashed, to be loaded with [`Network::open_identified`](crate::onnx::Network::open_identified).
 #[derive(Clone, Debug)]
 pub struct Identified {
     source: ModelSource,
@@ -50,7 +50,7 @@ impl Identified {
         self.files.0.iter().map(|(path, _)| path.as_path())
     }
 
-    pub(super) fn files(&self) -> Arc<Files> {
+    pub(in crate::onnx) fn files(&self) -> Arc<Files> {
         Arc::clone(&self.files)
     }
 }
@@ -90,18 +90,18 @@ impl ModelSource {
     }
 
     /// Finds and checks the model's files without hashing them.
-    pub(super) fn files(&self) -> Result<Files> {
+    pub(in crate::onnx) fn files(&self) -> Result<Files> {
         Ok(Examined::of(self, false)?.files)
     }
 }
 
 /// The files that a network is loaded from, as they were before.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Files(Vec<(PathBuf, Stamp)>);
+pub(in crate::onnx) struct Files(Vec<(PathBuf, Stamp)>);
 
 impl Files {
     /// Refuses files that are no longer what they were; called when all have been read.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::onnx) fn check(&self) -> Result<()> {
         let same = |(path, stamp): &&(PathBuf, Stamp)| {
             fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
         };
@@ -229,10 +229,10 @@ fn weights(source: &ModelSource, graph: Bytes) -> Result<impl Iterator<Item = Ou
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::onnx::Text;
+    use crate::onnx::graph::source::Text;
 
-    const GRAPH: &[u8] = include_bytes!("../../fixtures/graphs/outside.onnx");
-    const WEIGHTS: &[u8] = include_bytes!("../../fixtures/graphs/outside.onnx_data");
+    const GRAPH: &[u8] = include_bytes!("../../../fixtures/graphs/outside.onnx");
+    const WEIGHTS: &[u8] = include_bytes!("../../../fixtures/graphs/outside.onnx_data");
 
     fn digest(bytes: &[u8]) -> String {
         hex(&Sha256::digest(bytes))
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_graph_alone_has_the_hash_of_its_file() {
-        let graph: &[u8] = include_bytes!("../../fixtures/graphs/plain.onnx");
+        let graph: &[u8] = include_bytes!("../../../fixtures/graphs/plain.onnx");
         assert_eq!(hash(&ModelSource::from_bytes("plain", graph.into())), digest(graph));
     }
 
@@ -335,7 +335,7 @@ mod tests {
         assert!(matches!(in_memory.identify(), Err(Error::Outside { .. })), "there is no folder to look in");
         let none = ModelSource::from_bytes("m", b"no graph"[..].into());
         assert!(matches!(none.identify(), Err(Error::BadGraph { .. })));
-        let plain: &[u8] = include_bytes!("../../fixtures/graphs/plain.onnx");
+        let plain: &[u8] = include_bytes!("../../../fixtures/graphs/plain.onnx");
         let mut with = ModelSource::from_bytes("m", plain.into());
         with.scheduler = Some(Text { path: "s.json".into(), text: "{}".into() });
         let list = format!("{}  graph\n{}  scheduler\n", digest(plain), digest(b"{}"));

@@ -1,24 +1,38 @@
-//! ONNX graphs as data: read and written without loss, converted to half precision, their arithmetic counted.
+//! ONNX graphs as data: read and written without loss, what they take and give, what the runtime infers of them, shapes
+//! folded to constants, conversion to half precision, fused norms, arithmetic counted.
 
 pub mod ceiling;
-pub mod error;
-pub mod flops;
-pub mod fuse;
+mod contract;
+mod error;
+mod flops;
+mod fold;
+mod fuse;
 pub mod half;
-mod rewrite;
+mod identity;
+mod infer;
+mod outside;
+mod ports;
+#[doc(hidden)]
+pub mod proto;
+mod source;
 mod store;
 
 use std::collections::HashMap;
 
+use proto::{Model, data_type};
+
+pub use contract::Contract;
 pub use error::{Error, Result};
 pub use flops::{Flops, count};
+pub use fold::{fold_shapes, infer_for_any_batch};
 pub use fuse::{Fusion, fuse};
 pub use half::{Conversion, Options, Precision, convert};
+pub(super) use identity::Files;
+pub use identity::Identified;
+pub use infer::infer;
+pub use ports::{Dim, Element, Graph, IoNames, Port, TimestepPort, TimestepShape};
+pub use source::{ModelSource, Text, UnetConfig, Weights};
 pub use store::{decode, encode, read, write};
-
-pub use crate::onnx::proto;
-pub use crate::onnx::settle::{folded, infer, infer_for_any_batch, settle};
-use proto::{Model, data_type};
 
 /// The element type that most of the weights have, as ONNX numbers it.
 #[must_use]

@@ -4,8 +4,8 @@ use std::fs::{self, Metadata};
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::error::{Error, Result};
 use super::proto::{EXTERNAL, Tensor};
+use crate::onnx::error::{Error, Result};
 
 /// Where a tensor lies that is stored outside its graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ pub(super) fn check_pointer(path: &Path) -> Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::onnx::proto::Entry;
+    use crate::onnx::graph::proto::Entry;
 
     fn tensor(entries: &[(&str, &str)]) -> Tensor {
         let entry = |&(key, value): &(&str, &str)| Entry { key: Some(key.into()), value: Some(value.into()) };

@@ -6,10 +6,8 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    error::{Error, Result},
-    outside::{check_pointer, regular, unreadable},
-};
+use super::outside::{check_pointer, regular, unreadable};
+use crate::onnx::error::{Error, Result};
 
 /// The network's weights.
 #[derive(Clone, Debug)]
@@ -46,39 +44,50 @@ pub struct UnetConfig {
     pub num_class_embeds: Option<usize>,
 }
 
+/// A `sample_size` as diffusers writes it.
+#[derive(serde::Deserialize)]
+#[serde(untagged, expecting = "expected a whole number or a list of two")]
+enum SampleSize {
+    Square(usize),
+    HeightWidth(usize, usize),
+}
+
 impl UnetConfig {
     /// Reads the JSON text of a `config.json`; keys that are absent, null or unknown are left out.
+    ///
+    /// ```
+    /// use alphabar::onnx::{Text, UnetConfig};
+    ///
+    /// let text = Text { path: "config.json".into(), text: r#"{"sample_size": 32, "in_channels": 3}"#.into() };
+    /// let config = UnetConfig::parse(&text)?;
+    /// assert_eq!((config.sample_size, config.in_channels), (Some((32, 32)), Some(3)));
+    /// # Ok::<(), alphabar::onnx::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BadConfig`] if it is not a JSON object or an entry is not a number where one belongs.
     pub fn parse(text: &Text) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        #[serde(expecting = "expected a JSON object")]
+        struct Keys {
+            sample_size: Option<SampleSize>,
+            in_channels: Option<usize>,
+            out_channels: Option<usize>,
+            num_class_embeds: Option<usize>,
+        }
         let bad = |reason: String| Error::BadConfig { path: text.path.clone(), reason };
-        let json: serde_json::Value =
-            serde_json::from_str(&text.text).map_err(|e| bad(format!("it is not JSON: {e}")))?;
-        let object = json.as_object().ok_or_else(|| bad("it is not a JSON object".to_owned()))?;
-        let whole = |key: &str, value: &serde_json::Value| {
-            value
-                .as_u64()
-                .and_then(|n| usize::try_from(n).ok())
-                .ok_or_else(|| bad(format!("{key} is {value}; expected a whole number")))
-        };
-        let number = |key: &str| match object.get(key) {
-            None | Some(serde_json::Value::Null) => Ok(None),
-            Some(value) => whole(key, value).map(Some),
-        };
-        let sample_size = match object.get("sample_size") {
-            None | Some(serde_json::Value::Null) => None,
-            Some(serde_json::Value::Array(pair)) => match pair.as_slice() {
-                [h, w] => Some((whole("sample_size", h)?, whole("sample_size", w)?)),
-                _ => return Err(bad(format!("sample_size has {} entries; expected 2", pair.len()))),
-            },
-            Some(value) => whole("sample_size", value).map(|n| Some((n, n)))?,
-        };
+        let json: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&text.text).map_err(|e| bad(format!("it is not a JSON object: {e}")))?;
+        let keys: Keys = serde_path_to_error::deserialize(serde_json::Value::Object(json))
+            .map_err(|e| bad(format!("{}: {}", e.path(), e.inner())))?;
         Ok(Self {
-            sample_size,
-            in_channels: number("in_channels")?,
-            out_channels: number("out_channels")?,
-            num_class_embeds: number("num_class_embeds")?,
+            sample_size: keys.sample_size.map(|size| match size {
+                SampleSize::Square(n) => (n, n),
+                SampleSize::HeightWidth(height, width) => (height, width),
+            }),
+            in_channels: keys.in_channels,
+            out_channels: keys.out_channels,
+            num_class_embeds: keys.num_class_embeds,
         })
     }
 }
@@ -131,10 +140,10 @@ impl ModelSource {
     pub fn fixture() -> Self {
         Self {
             name: "the built-in MNIST U-Net".to_owned(),
-            weights: Weights::Embedded(include_bytes!("../../fixtures/mnist-unet/unet/model.onnx")),
+            weights: Weights::Embedded(include_bytes!("../../../fixtures/mnist-unet/unet/model.onnx")),
             scheduler: Some(Text {
                 path: PathBuf::from("mnist-unet/scheduler/scheduler_config.json"),
-                text: include_str!("../../fixtures/mnist-unet/scheduler/scheduler_config.json").to_owned(),
+                text: include_str!("../../../fixtures/mnist-unet/scheduler/scheduler_config.json").to_owned(),
             }),
             config: None,
             config_text: None,
@@ -295,6 +304,10 @@ mod tests {
             parse(r#"{"sample_size": 32, "in_channels": 3, "num_class_embeds": null, "act_fn": "silu"}"#).unwrap();
         assert_eq!((c.sample_size, c.in_channels, c.num_class_embeds), (Some((32, 32)), Some(3), None));
         assert_eq!(parse(r#"{"sample_size": [8, 16]}"#).unwrap().sample_size, Some((8, 16)));
+        let error = parse(r#"{"in_channels": "3"}"#).unwrap_err().to_string();
+        assert!(error.contains("in_channels") && error.contains("expected usize"), "{error}");
+        let error = parse(r#"{"sample_size": [1, 2, 3]}"#).unwrap_err().to_string();
+        assert!(error.contains("sample_size: expected a whole number or a list of two"), "{error}");
         for bad in ["", "[]", r#"{"in_channels": "3"}"#, r#"{"sample_size": [1]}"#, r#"{"in_channels": -3}"#] {
             assert!(matches!(parse(bad), Err(Error::BadConfig { .. })), "{bad}");
         }

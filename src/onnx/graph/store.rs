@@ -7,9 +7,10 @@ use std::path::Path;
 use prost::Message as _;
 
 use super::error::{Error, Result};
+use super::outside::{Home, Outside};
 use super::proto::{EXTERNAL, Entry, LARGEST_MESSAGE, Model, Tensor, Unreadable};
-use crate::onnx::outside::{Home, Outside};
-use crate::onnx::{self, ModelSource, Weights};
+use super::source::{ModelSource, Weights};
+use crate::onnx::error as onnx;
 
 /// Weights of fewer bytes stay in the graph when others go beside it.
 const SMALL: usize = 1024;
@@ -113,7 +114,7 @@ fn write_within(model: &mut Model, path: &Path, limit: usize) -> Result<()> {
 mod tests {
     use super::*;
 
-    const FIXTURE: &[u8] = include_bytes!("../../fixtures/mnist-unet/unet/model.onnx");
+    const FIXTURE: &[u8] = include_bytes!("../../../fixtures/mnist-unet/unet/model.onnx");
 
     #[test]
     fn reading_and_writing_keeps_every_byte() {

@@ -5,50 +5,11 @@ use std::time::{Duration, Instant};
 
 use ndarray::ArrayViewD;
 
-use super::ahead::x_t;
-use super::binding::{Binding, twice};
-use super::{Network, SampleError};
-use crate::guidance::GuidanceScale;
+use super::common::{Guidance, SampleError, StepView, Timing, Watcher, initial_state, not_finite};
 use crate::noise;
+use crate::onnx::session::{Binding, Network, twice};
 use crate::plan::Plan;
 use crate::sample::{Registers, Shape, apply, guide};
-
-/// Classifier-free guidance: `u + scale (c − u)`, u being the network's output with the null label.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Guidance {
-    /// s; 1 leaves the conditional output as it is.
-    pub scale: GuidanceScale,
-    /// The label that stands for no class.
-    pub null_label: i64,
-}
-
-/// One step, as it is shown to an observer.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
-    /// 0-based position in the plan.
-    pub step: usize,
-    /// The state after the step, NCHW.
-    pub x: &'a [f32],
-    /// The step's x̂₀ after clipping, NCHW.
-    pub x0: &'a [f32],
-}
-
-/// Where a run's time went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timing {
-    /// From x_T to the sample.
-    pub total: Duration,
-    /// Of that, inside the network; where the step is part of the network's graph, inside both.
-    pub network: Duration,
-}
-
-/// Who looks on while a plan runs.
-pub(super) enum Watch<'a> {
-    /// Someone who counts steps.
-    Steps(&'a mut dyn FnMut(usize)),
-    /// Someone who looks at every state, which has to be fetched from the device for that.
-    Moments(&'a mut dyn FnMut(Moment<'_>)),
-}
 
 /// How the unconditional pass is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +24,7 @@ enum Passes {
 
 /// A network bound to a batch, with the memory that a plan's steps need.
 #[derive(Debug)]
-pub(super) struct Executor {
+pub(in crate::onnx) struct HostLoop {
     binding: Binding,
     shape: Shape,
     passes: Passes,
@@ -76,9 +37,9 @@ pub(super) struct Executor {
     registers: Registers<f32>,
 }
 
-impl Executor {
+impl HostLoop {
     /// Binds the network to `batch` samples of a plan.
-    pub(super) fn new(
+    pub(in crate::onnx) fn new(
         network: &Network,
         plan: &Plan,
         batch: usize,
@@ -110,12 +71,12 @@ impl Executor {
     }
 
     /// Samples in one run.
-    pub(super) const fn batch(&self) -> usize {
+    pub(in crate::onnx) const fn batch(&self) -> usize {
         self.shape.batch
     }
 
     /// A further input of the graph, one row a sample.
-    pub(super) fn set_input(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<(), SampleError> {
+    pub(in crate::onnx) fn set_input(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<(), SampleError> {
         if self.passes == Passes::Shared {
             return Ok(self.binding.set_extra(name, twice(&rows).view())?);
         }
@@ -125,14 +86,14 @@ impl Executor {
     /// From x_T to the samples. `initial` stands in for draw 0 where it is given.
     ///
     /// `labels` has one label a sample if the graph takes labels.
-    pub(super) fn run(
+    pub(in crate::onnx) fn run(
         &mut self,
         plan: &Plan,
         seeds: &[u64],
         labels: Option<&[i64]>,
         initial: Option<&[f32]>,
         stop: Option<&AtomicBool>,
-        watch: &mut Watch<'_>,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Timing, SampleError> {
         let start = Instant::now();
         let mut network = Duration::ZERO;
@@ -157,16 +118,16 @@ impl Executor {
                 noise::fill_batch(seeds, step.draw.unwrap_or(1), &mut self.z);
             }
             apply(step, self.shape, &mut self.x, conditional, &self.z, &mut self.registers);
-            match watch {
-                Watch::Steps(see) => see(k),
-                Watch::Moments(see) => see(Moment { step: k, x: &self.x, x0: self.registers.x0() }),
+            match watcher {
+                Watcher::Steps(see) => see(k),
+                Watcher::States(see) => see(StepView { step: k, x: &self.x, x0: self.registers.x0() }),
             }
         }
         Ok(Timing { total: start.elapsed(), network })
     }
 
     /// The samples of the last run, NCHW.
-    pub(super) fn samples(&self) -> &[f32] {
+    pub(in crate::onnx) fn samples(&self) -> &[f32] {
         &self.x
     }
 
@@ -219,26 +180,4 @@ fn scale(factor: f64, values: &mut [f32]) {
     for value in values {
         *value *= factor;
     }
-}
-
-/// x_T: draw 0 times the plan's standard deviation, or what is given.
-pub(super) fn initial_state(
-    plan: &Plan,
-    seeds: &[u64],
-    initial: Option<&[f32]>,
-    x: &mut [f32],
-) -> Result<(), SampleError> {
-    match initial {
-        Some(values) => x.copy_from_slice(values),
-        None => x_t(seeds, plan.initial_std(), x),
-    }
-    match not_finite(x) {
-        0 => Ok(()),
-        count => Err(crate::Error::NonFinite { name: "x_T", step: None, count, of: x.len() }.into()),
-    }
-}
-
-/// How many entries are NaN or infinite.
-pub(super) fn not_finite(values: &[f32]) -> usize {
-    values.iter().filter(|value| !value.is_finite()).count()
 }

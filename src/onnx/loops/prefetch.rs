@@ -7,15 +7,15 @@ use crate::noise;
 
 /// Noise on its way.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(in crate::onnx) struct Prefetch {
     /// The seed that its batch begins with.
     first: usize,
     thread: JoinHandle<Vec<f32>>,
 }
 
-impl Ahead {
+impl Prefetch {
     /// Starts drawing for the batch that begins with seed `first`.
-    pub(super) fn draw(first: usize, seeds: Vec<u64>, each: usize, std: f64) -> Self {
+    pub(in crate::onnx) fn draw(first: usize, seeds: Vec<u64>, each: usize, std: f64) -> Self {
         let thread = thread::spawn(move || {
             let mut x = vec![0.0; seeds.len() * each];
             x_t(&seeds, std, &mut x);
@@ -25,7 +25,7 @@ impl Ahead {
     }
 
     /// What was drawn, if it is for that batch; waits for the end of it.
-    pub(super) fn take(self, first: usize) -> Option<Vec<f32>> {
+    pub(in crate::onnx) fn take(self, first: usize) -> Option<Vec<f32>> {
         self.thread.join().ok().filter(|_| self.first == first)
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     fn what_is_drawn_ahead_is_what_is_drawn_in_time() {
         let (seeds, mut x) = (vec![3, 4, 4], vec![0.0; 15]);
         x_t(&seeds, 0.5, &mut x);
-        assert_eq!(Ahead::draw(8, seeds.clone(), 5, 0.5).take(8).unwrap(), x);
-        assert!(Ahead::draw(8, seeds, 5, 0.5).take(11).is_none(), "another batch's");
+        assert_eq!(Prefetch::draw(8, seeds.clone(), 5, 0.5).take(8).unwrap(), x);
+        assert!(Prefetch::draw(8, seeds, 5, 0.5).take(11).is_none(), "another batch's");
     }
 }

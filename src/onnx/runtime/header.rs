@@ -59,12 +59,7 @@ fn read<'data, R: ReadRef<'data>>(data: R) -> Header {
     };
     if !matches!(
         kind,
-        FileKind::Elf32
-            | FileKind::Elf64
-            | FileKind::MachO32
-            | FileKind::MachO64
-            | FileKind::Pe32
-            | FileKind::Pe64
+        FileKind::Elf32 | FileKind::Elf64 | FileKind::MachO32 | FileKind::MachO64 | FileKind::Pe32 | FileKind::Pe64
     ) {
         return Header::Other("an object file, which must be linked first");
     }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array4, ArrayView4, ArrayViewD, Axis};
 
-use super::ahead::Ahead;
-use super::executor::{Executor, Guidance, Moment, Timing, Watch};
-use super::resident::{self, Resident};
-use super::{Job, Network, SampleError, Spectator, StepLoop};
+use super::devices::Observer;
+use super::job::{Job, StepLoop};
+use crate::onnx::loops::{Cache, Guidance, HostLoop, Prefetch, Resident, SampleError, StepView, Timing, Watcher};
+use crate::onnx::session::Network;
 
 /// A few samples, finished.
 #[derive(Clone, Debug)]
@@ -25,6 +25,7 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Batches<'a> {
     network: Network,
+    cache: Cache,
     job: Job<'a>,
     batch: usize,
     guidance: Option<Guidance>,
@@ -34,7 +35,7 @@ pub struct Batches<'a> {
     next: Arc<AtomicUsize>,
     /// Seeds that are taken already, for the batch after the one that is being made.
     claimed: Option<(usize, usize)>,
-    ahead: Option<Ahead>,
+    prefetch: Option<Prefetch>,
     carrier: Option<Carrier>,
 }
 
@@ -44,7 +45,7 @@ const ENDED: usize = usize::MAX / 2;
 /// The two loops.
 #[derive(Debug)]
 enum Carrier {
-    Host(Box<Executor>),
+    Host(Box<HostLoop>),
     Resident(Box<Resident>),
 }
 
@@ -76,6 +77,7 @@ struct Rows {
 impl<'a> Batches<'a> {
     pub(super) fn new(
         network: Network,
+        cache: Cache,
         job: Job<'a>,
         batch: usize,
         guidance: Option<Guidance>,
@@ -84,6 +86,7 @@ impl<'a> Batches<'a> {
     ) -> Self {
         Self {
             network,
+            cache,
             job,
             batch,
             guidance,
@@ -91,7 +94,7 @@ impl<'a> Batches<'a> {
             note,
             next: Arc::default(),
             claimed: None,
-            ahead: None,
+            prefetch: None,
             carrier: None,
         }
     }
@@ -120,8 +123,8 @@ impl<'a> Batches<'a> {
     /// # Errors
     /// [`SampleError::NotFinite`] with the step if the network returns NaN; [`SampleError::Stopped`];
     /// [`SampleError::Onnx`] if the runtime fails.
-    pub fn next_observed(&mut self, observe: &mut dyn FnMut(Moment<'_>)) -> Option<Result<Batch, SampleError>> {
-        self.next_watched(&mut Watch::Moments(observe))
+    pub fn next_observed(&mut self, observe: &mut dyn FnMut(StepView<'_>)) -> Option<Result<Batch, SampleError>> {
+        self.next_watched(&mut Watcher::States(observe))
     }
 
     /// The next batch, with the number of every step that is done told to `count`; `None` after the last.
@@ -129,25 +132,25 @@ impl<'a> Batches<'a> {
     /// # Errors
     /// As [`Self::next_observed`].
     pub fn next_counted(&mut self, count: &mut dyn FnMut(usize)) -> Option<Result<Batch, SampleError>> {
-        self.next_watched(&mut Watch::Steps(count))
+        self.next_watched(&mut Watcher::Steps(count))
     }
 
     /// As the others, for whoever looks on a shared job.
-    pub(super) fn next_spectated(&mut self, spectator: &dyn Spectator) -> Option<Result<Batch, SampleError>> {
+    pub(super) fn next_for(&mut self, observer: &dyn Observer) -> Option<Result<Batch, SampleError>> {
         let (first, end) = self.claim()?;
         let rows = end - first;
         let noted = self.note.clone();
-        let result = if spectator.wants(first) {
-            let mut see = |moment: Moment<'_>| {
-                spectator.see(moment);
-                spectator.step(rows);
+        let result = if observer.wants(first) {
+            let mut see = |view: StepView<'_>| {
+                observer.see(view);
+                observer.step(rows);
             };
-            self.make(first, end, &mut Watch::Moments(&mut see))
+            self.make(first, end, &mut Watcher::States(&mut see))
         } else {
-            self.make(first, end, &mut Watch::Steps(&mut |_| spectator.step(rows)))
+            self.make(first, end, &mut Watcher::Steps(&mut |_| observer.step(rows)))
         };
         if let Some(note) = self.note.as_deref().filter(|_| self.note != noted) {
-            spectator.note(note);
+            observer.note(note);
         }
         Some(self.ended_by(result))
     }
@@ -178,14 +181,14 @@ impl<'a> Batches<'a> {
 
     /// Takes the seeds of the batch after this one and starts drawing its x_T, where a GPU would wait for that.
     fn look_ahead(&mut self, each: usize) {
-        let waits = self.network.device().gpu().is_some() && self.step_loop == StepLoop::Resident;
+        let waits = self.network.device().has_memory() && self.step_loop == StepLoop::Resident;
         if !waits || self.job.initial.is_some() {
             return;
         }
         self.claimed = self.claim_new();
         if let Some((first, end)) = self.claimed {
             let seeds = (0..self.batch).map(|k| self.job.seeds[(first + k).min(end - 1)]).collect();
-            self.ahead = Some(Ahead::draw(first, seeds, each, self.job.plan.initial_std()));
+            self.prefetch = Some(Prefetch::draw(first, seeds, each, self.job.plan.initial_std()));
         }
     }
 
@@ -196,9 +199,9 @@ impl<'a> Batches<'a> {
         result
     }
 
-    fn next_watched(&mut self, watch: &mut Watch<'_>) -> Option<Result<Batch, SampleError>> {
+    fn next_watched(&mut self, watcher: &mut Watcher<'_>) -> Option<Result<Batch, SampleError>> {
         let (first, end) = self.claim()?;
-        let result = self.make(first, end, watch);
+        let result = self.make(first, end, watcher);
         Some(self.ended_by(result))
     }
 
@@ -222,11 +225,11 @@ impl<'a> Batches<'a> {
         }
     }
 
-    fn make(&mut self, first: usize, end: usize, watch: &mut Watch<'_>) -> Result<Batch, SampleError> {
+    fn make(&mut self, first: usize, end: usize, watcher: &mut Watcher<'_>) -> Result<Batch, SampleError> {
         let mut rows = self.rows(first, end);
         let [_, channels, height, width] = self.network.sample_shape(rows.count);
         let each = channels * height * width;
-        if let Some(drawn) = self.ahead.take().and_then(|ahead| ahead.take(first)) {
+        if let Some(drawn) = self.prefetch.take().and_then(|prefetch| prefetch.take(first)) {
             rows.initial = Some(drawn);
         }
         let carrier = match self.carrier.take() {
@@ -235,7 +238,7 @@ impl<'a> Batches<'a> {
         };
         let mut carrier = self.captured(carrier)?;
         self.look_ahead(each);
-        let (samples, timing) = self.run(&mut carrier, &rows, watch)?;
+        let (samples, timing) = self.run(&mut carrier, &rows, watcher)?;
         let samples =
             ArrayView4::from_shape((end - first, channels, height, width), &samples[..(end - first) * each])
                 .expect("the loop's state has the contract's shape")
@@ -249,7 +252,7 @@ impl<'a> Batches<'a> {
         let Carrier::Resident(resident) = &mut carrier else { return Ok(carrier) };
         let batch = resident.batch();
         let Err(error) = resident.capture() else { return Ok(carrier) };
-        self.note = Some(resident::give_up_graphs(&self.network, error)?);
+        self.note = Some(self.cache.give_up_capture(&self.network, error)?);
         drop(carrier);
         self.carrier(batch, StepLoop::Resident)
     }
@@ -257,10 +260,10 @@ impl<'a> Batches<'a> {
     fn carrier(&self, count: usize, step_loop: StepLoop) -> Result<Carrier, SampleError> {
         Ok(match step_loop {
             StepLoop::Host => {
-                Carrier::Host(Box::new(Executor::new(&self.network, self.job.plan, count, self.guidance)?))
+                Carrier::Host(Box::new(HostLoop::new(&self.network, self.job.plan, count, self.guidance)?))
             }
             StepLoop::Resident => {
-                Carrier::Resident(Resident::new(&self.network, self.job.plan, count, self.guidance)?)
+                Carrier::Resident(self.cache.resident(&self.network, self.job.plan, count, self.guidance)?)
             }
         })
     }
@@ -269,7 +272,7 @@ impl<'a> Batches<'a> {
         &self,
         carrier: &'c mut Carrier,
         rows: &Rows,
-        watch: &mut Watch<'_>,
+        watcher: &mut Watcher<'_>,
     ) -> Result<(&'c [f32], Timing), SampleError> {
         for (name, values) in &rows.inputs {
             carrier.set_input(name, values.view())?;
@@ -277,11 +280,11 @@ impl<'a> Batches<'a> {
         let (labels, initial) = (rows.labels.as_deref(), rows.initial.as_deref());
         match carrier {
             Carrier::Host(executor) => {
-                let timing = executor.run(self.job.plan, &rows.seeds, labels, initial, self.job.stop, watch)?;
+                let timing = executor.run(self.job.plan, &rows.seeds, labels, initial, self.job.stop, watcher)?;
                 Ok((executor.samples(), timing))
             }
             Carrier::Resident(resident) => {
-                let ran = resident.run(&rows.seeds, labels, initial, self.job.stop, watch)?;
+                let ran = resident.run(&rows.seeds, labels, initial, self.job.stop, watcher)?;
                 if ran.not_finite > 0 {
                     return Err(self.diagnosis(rows, ran.not_finite));
                 }
@@ -294,19 +297,18 @@ impl<'a> Batches<'a> {
     fn diagnosis(&self, rows: &Rows, count: usize) -> SampleError {
         let again = || -> Result<(), SampleError> {
             let mut carrier = self.carrier(rows.count, StepLoop::Host)?;
-            self.run(&mut carrier, rows, &mut Watch::Steps(&mut |_| {})).map(drop)
+            self.run(&mut carrier, rows, &mut Watcher::Steps(&mut |_| {})).map(drop)
         };
         let [_, channels, height, width] = self.network.sample_shape(rows.count);
-        let (name, step) = ("the samples, of which the host's loop finds none", None);
         let of = rows.count * channels * height * width;
-        again().err().unwrap_or_else(|| crate::Error::NonFinite { name, step, count, of }.into())
+        again().err().unwrap_or(SampleError::NotReproduced { count, of })
     }
 }
 
 impl Drop for Batches<'_> {
     fn drop(&mut self) {
         if let Some(Carrier::Resident(resident)) = self.carrier.take() {
-            resident.retire(&self.network);
+            self.cache.retire(resident);
         }
     }
 }

@@ -4,24 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use super::{Batch, Batches, Job, Moment, SampleError, Sampler, StepLoop};
+use super::Sampler;
+use super::batches::{Batch, Batches};
+use super::job::{Job, StepLoop};
+use crate::onnx::loops::{SampleError, StepView};
 
 /// Who looks on while a job runs; called from the threads of the samplers.
-pub trait Spectator: Sync {
+pub trait Observer: Sync {
     /// Before the first step: what was chosen otherwise than usual, and why.
     fn note(&self, note: &str) {
         let _ = note;
     }
 
-    /// Whether the states of the batch that begins with seed `first` are to be shown: on a GPU each is fetched for that.
+    /// Whether the states of the batch that begins with seed `first` are to be shown: a device fetches each for that.
     fn wants(&self, first: usize) -> bool {
         let _ = first;
         false
     }
 
     /// A state of a batch that was wanted.
-    fn see(&self, moment: Moment<'_>) {
-        let _ = moment;
+    fn see(&self, view: StepView<'_>) {
+        let _ = view;
     }
 
     /// A step of a batch of `rows` samples is done.
@@ -31,7 +34,7 @@ pub trait Spectator: Sync {
 }
 
 /// Nobody looks on.
-impl Spectator for () {}
+impl Observer for () {}
 
 /// Carries a job out on all samplers together and gives its batches, in the order of the seeds, to `take`, which runs in
 /// the calling thread while the next batches are made.
@@ -47,7 +50,7 @@ impl Spectator for () {}
 pub fn share<E: From<SampleError>>(
     samplers: &[&Sampler],
     job: &Job<'_>,
-    spectator: &dyn Spectator,
+    observer: &dyn Observer,
     mut take: impl FnMut(Batch) -> Result<(), E>,
 ) -> Result<Shared, E> {
     let mut all: Vec<Batches<'_>> = Vec::with_capacity(samplers.len());
@@ -57,7 +60,7 @@ pub fn share<E: From<SampleError>>(
             batches.share_seeds(first);
         }
         if let Some(note) = batches.note() {
-            spectator.note(note);
+            observer.note(note);
         }
         all.push(batches);
     }
@@ -71,7 +74,7 @@ pub fn share<E: From<SampleError>>(
         for mut batches in all {
             let finished = finished.clone();
             scope.spawn(move || {
-                while let Some(batch) = batches.next_spectated(spectator) {
+                while let Some(batch) = batches.next_for(observer) {
                     if finished.send(batch).is_err() {
                         batches.end();
                     }

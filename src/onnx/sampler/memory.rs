@@ -1,13 +1,14 @@
 //! How much fits: memory that is free, and the largest batch that a device holds.
 
-use super::SampleError;
+use crate::onnx::error::Error;
+use crate::onnx::loops::SampleError;
 
 /// Samples of the largest batch that is chosen without being asked for; more are made one batch after another.
-pub const LARGEST: usize = 1024;
+pub(super) const LARGEST: usize = 1024;
 
 /// Memory of the host that can be had without swapping, in bytes, where the system tells.
 #[must_use]
-pub fn free_on_host() -> Option<f64> {
+pub(super) fn free_on_host() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kilobytes| 1024.0 * kilobytes)
@@ -21,7 +22,7 @@ pub fn free_on_host() -> Option<f64> {
 ///
 /// # Errors
 /// Whatever `run` finds wrong, but running out of memory with more than one sample, which ends the search.
-pub fn largest_batch(
+pub(super) fn largest_batch(
     limit: usize,
     free: &mut dyn FnMut() -> Option<u64>,
     run: &mut dyn FnMut(usize) -> Result<(), SampleError>,
@@ -31,7 +32,7 @@ pub fn largest_batch(
     loop {
         match run(tried) {
             Ok(()) => fits = tried,
-            Err(SampleError::Onnx(super::Error::OutOfMemory { .. })) if tried > 1 => return Ok(Some(fits)),
+            Err(SampleError::Onnx(Error::OutOfMemory { .. })) if tried > 1 => return Ok(Some(fits)),
             Err(error) => return Err(error),
         }
         let Some(left) = free() else { return Ok(Some(fits)) };
@@ -48,7 +49,6 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::onnx::Error;
 
     /// A device of `size` bytes on which a sample takes 100 and nothing is given back.
     fn search(size: u64, limit: usize) -> (Result<Option<usize>, SampleError>, Vec<usize>) {

@@ -1,145 +1,64 @@
 //! Sampling as a library: open a model, make a plan, run it for seeds and labels, receive batches.
 
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
+mod batches;
+mod devices;
+mod job;
+mod memory;
 
-use ndarray::{ArrayView4, ArrayViewD};
+use std::path::{Path, PathBuf};
 
-use super::batches::Batches;
-use super::binding::unknown_input;
-use super::executor::Guidance;
-use super::resident::{self, Resident};
-use super::{Contract, ModelSource, Network, RuntimeOptions, SessionOptions, memory, native, runtime};
 use crate::guidance::GuidanceScale;
+use crate::onnx::error::Error;
+use crate::onnx::graph::{Contract, ModelSource};
+use crate::onnx::loops::{Cache, Guidance, SampleError};
+use crate::onnx::runtime::environment::Telemetry;
+use crate::onnx::runtime::{self, RuntimeOptions};
+use crate::onnx::session::{Network, SessionOptions, unknown_input};
 use crate::plan::{Plan, Recipe, Scheduler};
 
-/// Why sampling stopped.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SampleError {
-    /// The runtime, the model or what was given to it.
-    #[error(transparent)]
-    Onnx(#[from] super::Error),
-    /// Numbers: NaN from the network or in x_T, a shape, a plan that does not fit.
-    #[error(transparent)]
-    Numbers(#[from] crate::Error),
-    /// The network's output is NaN or infinite somewhere.
-    #[error(
-        "the network's output has {count} of {of} entries NaN or infinite at step {step} of {steps} (timestep \
-         {timestep}, t = {t}); is the scheduler's configuration the one it was trained with?",
-        t = timestep + 1.0
-    )]
-    NotFinite {
-        /// The step, from 1.
-        step: usize,
-        /// Of so many.
-        steps: usize,
-        /// What the network was told.
-        timestep: f64,
-        /// How many entries are not finite.
-        count: usize,
-        /// Of how many.
-        of: usize,
-    },
-    /// The job's stop flag was set.
-    #[error("stopped before step {step}")]
-    Stopped {
-        /// The step that was not begun.
-        step: usize,
-    },
-}
+pub use batches::{Batch, Batches};
+pub use devices::{Observer, Shared, share};
+pub use job::{Job, StepLoop};
 
 /// A model ready to sample from.
+///
+/// ```no_run
+/// use alphabar::onnx::{Job, Sampler, SessionOptions};
+///
+/// let sampler = Sampler::open("fixtures/mnist-unet".as_ref(), &SessionOptions::new())?;
+/// let plan = sampler.recipe()?.plan()?;
+/// for batch in sampler.start(Job::new(&plan, &[1, 2, 3]).labels(&[4, 4, 9]))? {
+///     let batch = batch?;
+///     println!("from seed {}: {:?}", batch.first, batch.samples.dim());
+/// }
+/// # Ok::<(), alphabar::onnx::SampleError>(())
+/// ```
 #[derive(Debug)]
 pub struct Sampler {
     network: Network,
     scheduler: Scheduler,
-}
-
-/// Where the arithmetic of a plan's steps is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StepLoop {
-    /// On the host, between two runs of the network: every plan and every model.
-    Host,
-    /// On the network's device, as part of its graph: nothing is copied between steps but noise. Not for plans that clip
-    /// to a quantile, nor for guidance on graphs of a fixed batch, nor for operators older than version 13. The graph with
-    /// the step in it is a session of its own, so that the weights are there twice.
-    Resident,
-}
-
-/// What to sample.
-///
-/// Only `plan` and `seeds` have no default: see [`Job::new`].
-#[derive(Clone, Debug)]
-pub struct Job<'a> {
-    /// The plan to carry out.
-    pub plan: &'a Plan,
-    /// One sample each.
-    pub seeds: &'a [u64],
-    /// One label a seed; needed exactly if the model takes labels.
-    pub labels: Option<&'a [i64]>,
-    /// s in u + s(c − u); 1 is no guidance and costs nothing.
-    pub guidance: GuidanceScale,
-    /// The label of the unconditional pass, where the model's own does not serve.
-    pub null_label: Option<i64>,
-    /// x_T, one row a seed, in place of draw 0.
-    pub initial: Option<ArrayView4<'a, f32>>,
-    /// Further inputs of the graph by name, first axis 1 or the number of seeds.
-    pub inputs: Vec<(String, ArrayViewD<'a, f32>)>,
-    /// Samples in one run of the network; `None` chooses.
-    pub batch: Option<usize>,
-    /// Where the steps are done; `None` takes the resident loop on a GPU, where it takes the job, and the host's on the
-    /// CPU.
-    pub step_loop: Option<StepLoop>,
-    /// Set it to stop between two steps.
-    pub stop: Option<&'a AtomicBool>,
-}
-
-impl std::fmt::Display for StepLoop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Host => "host",
-            Self::Resident => "resident",
-        })
-    }
-}
-
-impl<'a> Job<'a> {
-    /// Without labels, guidance or anything else that is optional.
-    #[must_use]
-    pub const fn new(plan: &'a Plan, seeds: &'a [u64]) -> Self {
-        Self {
-            plan,
-            seeds,
-            labels: None,
-            guidance: GuidanceScale::NONE,
-            null_label: None,
-            initial: None,
-            inputs: Vec::new(),
-            batch: None,
-            step_loop: None,
-            stop: None,
-        }
-    }
+    /// What jobs of the resident loop leave to the next.
+    cache: Cache,
 }
 
 impl Sampler {
-    /// Opens a pipeline folder or an `.onnx` file on the runtime that is found (and installed, if there is none), with
-    /// the scheduler's configuration that lies beside it.
+    /// Opens a pipeline folder or an `.onnx` file on the ONNX Runtime that is loaded or found, with the scheduler's
+    /// configuration that lies beside it. Nothing is installed.
     ///
     /// ONNX Runtime's telemetry must be off: start the program with `ORT_DISABLE_TELEMETRY=1`, as the library does not
     /// change the environment of a process that may have threads. [`SessionOptions::allow_telemetry`] does without.
     ///
     /// # Errors
-    /// [`Error::TelemetryOn`](super::Error::TelemetryOn) where the environment does not say so.
-    /// Whatever [`ModelSource::resolve`], [`runtime::load`] and [`Network::open`] find wrong; an unusable
-    /// `scheduler_config.json`.
+    /// [`Error::NoRuntime`], which says where was looked and what to do; whatever [`ModelSource::resolve`],
+    /// [`runtime::load`] and [`Network::open`] find wrong; an unusable `scheduler_config.json`.
+    /// [`Error::TelemetryOn`] where the environment does not say that telemetry is off.
     pub fn open(model: &Path, options: &SessionOptions) -> Result<Self, SampleError> {
         let source = ModelSource::resolve(model)?;
-        let cuda = options.device.gpu().is_some();
-        let wanted = RuntimeOptions::from_environment(None);
-        let runtime = runtime::load(&RuntimeOptions { cuda, telemetry: options.telemetry, ..wanted })?;
+        let mut wanted = RuntimeOptions::from_environment().device(options.device);
+        if options.telemetry == Telemetry::Allowed {
+            wanted = wanted.allow_telemetry();
+        }
+        let runtime = runtime::load(&wanted)?;
         let scheduler = source.scheduler.as_ref().map(|text| Scheduler::from_json(&text.text)).transpose()?;
         let network = Network::open(runtime, &source, options)?;
         Ok(Self::new(network, scheduler.unwrap_or_default()))
@@ -147,8 +66,8 @@ impl Sampler {
 
     /// From a network that is open already.
     #[must_use]
-    pub const fn new(network: Network, scheduler: Scheduler) -> Self {
-        Self { network, scheduler }
+    pub fn new(network: Network, scheduler: Scheduler) -> Self {
+        Self { network, scheduler, cache: Cache::default() }
     }
 
     /// Channels, height and width of a sample.
@@ -176,6 +95,23 @@ impl Sampler {
         &self.scheduler
     }
 
+    /// Ends the profiles that [`SessionOptions::profile`] asked for: the files, one for every session that was opened
+    /// (the network's own, then those of the resident loop).
+    ///
+    /// # Errors
+    /// [`Error::Run`] if none was asked for or it cannot be written.
+    pub fn end_profiles(&self) -> Result<Vec<PathBuf>, SampleError> {
+        let own = self.network.end_profile();
+        let files = own.and_then(|own| Ok([vec![own], self.cache.end_profiles()?].concat()));
+        Ok(files.map_err(|e| self.network.failed(0, &e))?.into_iter().map(PathBuf::from).collect())
+    }
+
+    /// Whether the resident loop has captured CUDA graphs.
+    #[must_use]
+    pub fn has_cuda_graphs(&self) -> bool {
+        self.cache.has_captured()
+    }
+
     /// The sampler, steps and spacing that the configuration names; change what you like, then [`Recipe::plan`].
     ///
     /// # Errors
@@ -187,7 +123,7 @@ impl Sampler {
     /// Refuses a batch whose arrays alone are larger than the memory that is free, where the system tells.
     ///
     /// # Errors
-    /// [`super::Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`].
     pub fn check_memory(&self, plan: &Plan, batch: usize) -> Result<(), SampleError> {
         let Some(free) = memory::free_on_host() else { return Ok(()) };
         let each = self.shape().iter().product::<usize>();
@@ -199,7 +135,7 @@ impl Sampler {
         }
         let gigabytes = |bytes: f64| format!("{:.1} GB", bytes / 1e9);
         let reason = format!("its arrays take {}, {} are free", gigabytes(needed), gigabytes(free));
-        Err(super::Error::OutOfMemory { batch, reason }.into())
+        Err(Error::OutOfMemory { batch, reason }.into())
     }
 
     /// Checks a job and prepares it; the batches come from the iterator.
@@ -236,26 +172,26 @@ impl Sampler {
             return Err(unknown_input(contract, name).into());
         }
         if let Some(port) = contract.extra.iter().find(|port| job.inputs.iter().all(|(name, _)| *name != port.name)) {
-            return Err(super::Error::InputMissing { name: port.name.clone() }.into());
+            return Err(Error::InputMissing { name: port.name.clone() }.into());
         }
         for (name, values) in &job.inputs {
             let (rows, seeds) = (values.shape().first().copied().unwrap_or(0), job.seeds.len());
             if rows != 1 && rows != seeds {
                 let (found, expected) = (format!("{:?}", values.shape()), format!("a first axis of 1 or {seeds}"));
-                return Err(super::Error::BadInput { name: name.clone(), found, expected }.into());
+                return Err(Error::BadInput { name: name.clone(), found, expected }.into());
             }
         }
         let (step_loop, note) = self.step_loop(&job, guidance)?;
         let batch = match (contract.batch, job.batch) {
             (Some(fixed), Some(asked)) if fixed != asked => {
-                return Err(super::Error::FixedBatch { fixed, asked }.into());
+                return Err(Error::FixedBatch { fixed, asked }.into());
             }
             (Some(fixed), _) => fixed,
             (None, Some(asked)) => asked.clamp(1, job.seeds.len()),
             (None, None) => self.auto_batch(&job, guidance, step_loop)?,
         };
         self.check_memory(job.plan, batch)?;
-        Ok(Batches::new(self.network.clone(), job, batch, guidance, step_loop, note))
+        Ok(Batches::new(self.network.clone(), self.cache.clone(), job, batch, guidance, step_loop, note))
     }
 
     /// The batch that nobody asked for: on a GPU as many samples as fit, on the CPU few.
@@ -265,14 +201,15 @@ impl Sampler {
         guidance: Option<Guidance>,
         step_loop: StepLoop,
     ) -> Result<usize, SampleError> {
+        let (network, plan, device) = (&self.network, job.plan, self.network.device());
         let mut found = None;
         // A run needs its further inputs, which have a row for every sample.
-        if let (Some(number), StepLoop::Resident, []) = (self.network.device().gpu(), step_loop, &job.inputs[..]) {
-            let mut run = |batch| Resident::new(&self.network, job.plan, batch, guidance)?.try_out();
+        if device.has_memory() && step_loop == StepLoop::Resident && job.inputs.is_empty() {
+            let mut run = |batch| self.cache.resident(network, plan, batch, guidance)?.try_out();
             let limit = job.seeds.len().min(memory::LARGEST);
-            let mut free = || native::gpu_memory(number).map(|[free, _]| free);
+            let mut free = || device.memory().map(|memory| memory.free);
             let search = || memory::largest_batch(limit, &mut free, &mut run);
-            found = resident::batch_that_fits(&self.network, job.plan, guidance, limit, search)?;
+            found = self.cache.batch_that_fits(network, plan, guidance, limit, search)?;
         }
         Ok(found.unwrap_or_else(|| modest_batch(self.shape())).clamp(1, job.seeds.len()))
     }
@@ -283,8 +220,8 @@ impl Sampler {
         job: &Job<'_>,
         guidance: Option<Guidance>,
     ) -> Result<(StepLoop, Option<String>), SampleError> {
-        let usual = if self.network.device().gpu().is_some() { StepLoop::Resident } else { StepLoop::Host };
-        choose(job.step_loop, usual, || resident::open(&self.network, job.plan, guidance))
+        let usual = if self.network.device().has_memory() { StepLoop::Resident } else { StepLoop::Host };
+        choose(job.step_loop, usual, || self.cache.open(&self.network, job.plan, guidance))
     }
 }
 
@@ -301,7 +238,8 @@ fn choose(
     match open() {
         Ok(note) => Ok((StepLoop::Resident, note)),
         Err(SampleError::Numbers(crate::Error::Unsupported { found, .. })) if asked.is_none() => {
-            Ok((StepLoop::Host, Some(format!("steps are computed on the host, as it cannot be {found}"))))
+            let note = format!("using the host loop: {found} is not supported");
+            Ok((StepLoop::Host, Some(note)))
         }
         Err(error) => Err(error),
     }
@@ -310,8 +248,8 @@ fn choose(
 fn check_labels(contract: &Contract, job: &Job<'_>) -> Result<(), SampleError> {
     match (&contract.class_labels, job.labels) {
         (None, None) => Ok(()),
-        (None, Some(_)) => Err(super::Error::NoLabels.into()),
-        (Some(port), None) => Err(super::Error::InputMissing { name: port.name.clone() }.into()),
+        (None, Some(_)) => Err(Error::NoLabels.into()),
+        (Some(port), None) => Err(Error::InputMissing { name: port.name.clone() }.into()),
         (Some(_), Some(labels)) if labels.len() != job.seeds.len() => {
             let (found, expected) = (vec![labels.len()], vec![job.seeds.len()]);
             Err(crate::Error::ShapeMismatch { name: "the list of labels", found, expected }.into())
@@ -347,7 +285,7 @@ mod tests {
 
     #[test]
     fn nothing_falls_back_in_silence() {
-        let refuse = || Err(unsupported("the resident loop: a test", "the host's"));
+        let refuse = || Err(unsupported("a test", "the host loop"));
         let fail = || Err(SampleError::Stopped { step: 0 });
         let (host, resident) = (StepLoop::Host, StepLoop::Resident);
         assert_eq!(choose(None, resident, || Ok(None)).unwrap(), (resident, None));

@@ -4,19 +4,38 @@ use std::fmt;
 
 use half::{f16, slice::HalfFloatSliceExt};
 use ndarray::{ArrayD, ArrayViewD, Axis};
-use ort::{
-    memory::Allocator,
-    session::IoBinding,
-    value::{DynTensor, Tensor},
-};
+use ort::memory::Allocator;
+use ort::session::IoBinding;
+use ort::value::{DynTensor, Tensor};
 
-use super::{
-    contract::{Contract, Dim, Element, Port, TimestepShape},
-    device::{Device, calling},
-    error::{Error, Result},
-    reading::element_type,
-    session::{Network, run_failed},
-};
+use super::error::run_failed;
+use super::network::Network;
+use crate::onnx::error::{Error, Result};
+use crate::onnx::graph::{Contract, Dim, Element, Port};
+use crate::onnx::runtime::capture::calling;
+use crate::onnx::runtime::native;
+
+impl Network {
+    /// Allocates tensors for batches of one size and binds them to the graph.
+    ///
+    /// ```no_run
+    /// # fn network() -> alphabar::onnx::Network { unimplemented!() }
+    /// let network = network();
+    /// let mut binding = network.bind(2)?;
+    /// binding.sample_mut().fill(0.5);
+    /// binding.set_timestep(999.0)?;
+    /// binding.run()?;
+    /// assert_eq!(binding.output().len(), network.output_shape(2).iter().product());
+    /// # Ok::<(), alphabar::onnx::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::FixedBatch`] if the graph takes another size; [`Error::OutOfMemory`]; [`Error::BadInput`] for 0.
+    pub fn bind(&self, batch: usize) -> Result<Binding> {
+        self.check_batch(batch)?;
+        Binding::new(self, batch).map_err(|e| self.failed(batch, &e))
+    }
+}
 
 /// Tensors of one batch size, bound to a network's inputs and outputs.
 ///
@@ -59,14 +78,10 @@ impl Binding {
         let mut io = network.session().create_binding()?;
         let sample = Floats::new(&cpu, &contract.sample.element, network.sample_shape(batch))?;
         let mut output = Floats::new(&cpu, &contract.out_sample.element, network.output_shape(batch))?;
-        let timestep_shape = match contract.timestep.shape {
-            TimestepShape::Scalar => vec![],
-            TimestepShape::One => vec![1],
-            TimestepShape::PerSample => vec![batch],
-        };
-        let timestep = DynTensor::new(&cpu, element_type(&contract.timestep.element), timestep_shape)?;
+        let zeros = |element: &Element, shape: &[usize]| native::zeros(&cpu, element.to_runtime(), shape, None);
+        let timestep = zeros(&contract.timestep.element, &contract.timestep.shape.of_batch(batch))?;
         let labels = match &contract.class_labels {
-            Some(port) => Some(DynTensor::new(&cpu, element_type(&port.element), vec![batch])?),
+            Some(port) => Some(zeros(&port.element, &[batch])?),
             None => None,
         };
         sample.bind_input(&mut io, &contract.sample.name)?;
@@ -119,7 +134,7 @@ impl Binding {
     }
 
     /// Sets the time of all samples, in the network's own 0-based convention. A graph that takes integers sees the
-    /// nearest one; [`TimestepPort::seen`](super::TimestepPort::seen) says which.
+    /// nearest one; [`TimestepPort::seen`](crate::onnx::TimestepPort::seen) says which.
     ///
     /// # Errors
     /// [`Error::BadInput`] if `t` is not finite or too large for the graph's element type.
@@ -189,7 +204,7 @@ impl Binding {
     fn evaluate(&mut self) -> ort::Result<()> {
         let _calling = calling();
         self.sample.send();
-        if self.network.device() != Device::Cpu {
+        if self.network.device().has_memory() {
             // A bound input was copied to the device when it was bound; what was written since must go again.
             let contract = self.network.contract();
             self.sample.bind_input(&mut self.io, &contract.sample.name)?;
@@ -219,10 +234,10 @@ enum Floats {
 impl Floats {
     fn new(allocator: &Allocator, element: &Element, shape: [usize; 4]) -> ort::Result<Self> {
         if *element == Element::F16 {
-            let tensor = Tensor::<f16>::new(allocator, shape)?;
+            let tensor = native::zeros(allocator, element.to_runtime(), &shape, None)?.into_dyn().downcast()?;
             return Ok(Self::F16 { host: vec![0.0; shape.iter().product()], tensor });
         }
-        Tensor::<f32>::new(allocator, shape).map(Self::F32)
+        native::zeros(allocator, Element::F32.to_runtime(), &shape, None)?.into_dyn().downcast().map(Self::F32)
     }
 
     fn bind_input(&self, io: &mut IoBinding, name: &str) -> ort::Result<()> {
@@ -269,7 +284,7 @@ impl Floats {
 }
 
 /// Refuses labels that the graph does not take, or that are not one for each row.
-pub(super) fn check_labels(contract: &Contract, port: &Port, rows: usize, labels: &[i64]) -> Result<()> {
+pub(in crate::onnx) fn check_labels(contract: &Contract, port: &Port, rows: usize, labels: &[i64]) -> Result<()> {
     if labels.len() != rows {
         return Err(Error::BadInput {
             name: port.name.clone(),
@@ -291,7 +306,7 @@ pub(super) fn check_labels(contract: &Contract, port: &Port, rows: usize, labels
 }
 
 /// Writes checked labels into a host tensor of the port's element type.
-pub(super) fn write_labels(tensor: &mut DynTensor, port: &Port, labels: &[i64]) -> ort::Result<()> {
+pub(in crate::onnx) fn write_labels(tensor: &mut DynTensor, port: &Port, labels: &[i64]) -> ort::Result<()> {
     match port.element {
         #[allow(clippy::cast_possible_truncation)]
         Element::I32 => tensor.try_extract_tensor_mut::<i32>().map(|(_, to)| {
@@ -302,12 +317,12 @@ pub(super) fn write_labels(tensor: &mut DynTensor, port: &Port, labels: &[i64]) 
 }
 
 /// Rows for the conditional pass and the same again for the unconditional one.
-pub(super) fn twice(rows: &ArrayViewD<'_, f32>) -> ArrayD<f32> {
+pub(in crate::onnx) fn twice(rows: &ArrayViewD<'_, f32>) -> ArrayD<f32> {
     ndarray::concatenate(Axis(0), &[rows.view(), rows.view()]).expect("two copies of one array have one shape")
 }
 
 /// The error for a further input that the graph does not have.
-pub(super) fn unknown_input(contract: &Contract, name: &str) -> Error {
+pub(in crate::onnx) fn unknown_input(contract: &Contract, name: &str) -> Error {
     let names: Vec<&str> = contract.extra.iter().map(|port| port.name.as_str()).collect();
     let present = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     Error::InputUnknown { name: name.to_owned(), present }
@@ -317,7 +332,7 @@ pub(super) fn unknown_input(contract: &Contract, name: &str) -> Error {
 ///
 /// # Errors
 /// Those of [`Binding::set_extra`].
-pub(super) fn extra_tensor(
+pub(in crate::onnx) fn extra_tensor(
     contract: &Contract,
     model: &str,
     name: &str,
@@ -330,7 +345,7 @@ pub(super) fn extra_tensor(
     let shape = extra_shape(port, values.shape(), batch)?;
     check_values(port, &values)?;
     let make = || {
-        let mut tensor = DynTensor::new(&Allocator::default(), element_type(&port.element), shape)?;
+        let mut tensor = native::zeros(&Allocator::default(), port.element.to_runtime(), &shape, None)?;
         // A first axis of 1 is repeated by going round.
         let values = values.iter().copied().map(f64::from).collect::<Vec<_>>();
         fill(&mut tensor, &port.element, values.iter().copied().cycle())?;
@@ -341,7 +356,11 @@ pub(super) fn extra_tensor(
 
 /// Writes numbers into a tensor of a known element type.
 #[allow(clippy::cast_possible_truncation)]
-pub(super) fn fill(tensor: &mut DynTensor, element: &Element, values: impl Iterator<Item = f64>) -> ort::Result<()> {
+pub(in crate::onnx) fn fill(
+    tensor: &mut DynTensor,
+    element: &Element,
+    values: impl Iterator<Item = f64>,
+) -> ort::Result<()> {
     fn write<T: ort::value::PrimitiveTensorElementType>(
         tensor: &mut DynTensor,
         values: impl Iterator<Item = T>,

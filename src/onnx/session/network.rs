@@ -1,81 +1,21 @@
 //! A graph on its device, with its contract.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ort::session::Session;
 
-use super::binding::Binding;
-use super::contract::{Contract, IoNames};
-use super::device::Device;
-use super::environment::Telemetry;
-use super::error::{Error, Result};
-use super::identity::{Files, Identified};
-use super::opening::{Purpose, bad_graph, cuda_graph_asked, message, open_session};
-use super::pipeline::ModelSource;
-use super::reading::{probe, read_graph};
-use super::resident::Cache;
-use super::runtime::Runtime;
-
-/// How much ONNX Runtime may rewrite a graph.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Optimisation {
-    /// Not at all.
-    None,
-    /// Removal of redundant nodes, folding of constants.
-    Basic,
-    /// Fusions too.
-    Extended,
-    /// Memory layouts too.
-    #[default]
-    All,
-}
-
-/// How a network is loaded and run.
-///
-/// On CUDA these defaults of ONNX Runtime are set otherwise, for reasons that have not been measured: convolutions are
-/// chosen by cuDNN's heuristic (`cudnn_conv_algo_search=HEURISTIC`), as the exhaustive search tries every kernel for
-/// every batch size that is met; memory is taken as it is asked for (`arena_extend_strategy=kSameAsRequested`), so that
-/// what is free tells how large a batch may be; graphs with fused norms are run with channels last (`prefer_nhwc`). The
-/// workspace is left as it is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SessionOptions {
-    /// Where it runs.
-    pub device: Device,
-    /// Threads of the CPU provider; `None` leaves it to ONNX Runtime (one for each physical core).
-    pub threads: Option<usize>,
-    /// Options of the device's provider, as ONNX Runtime names them; they override what is set here. Only the resident
-    /// loop sees `enable_cuda_graph`, which is on unless it is given here or a graph cannot be captured.
-    pub ep_options: Vec<(String, String)>,
-    /// Whether CUDA may round the factors of float32 products to TF32. Always set explicitly; off by default.
-    pub tf32: bool,
-    /// How much the graph may be rewritten.
-    pub optimisation: Optimisation,
-    /// Names of inputs and outputs, where they are not the usual ones.
-    pub names: IoNames,
-    /// Height and width for a graph that leaves them open and has no configuration that says them.
-    pub size: Option<(usize, usize)>,
-    /// Where to write ONNX Runtime's profiles, as the beginning of a file name; see [`Network::end_profiles`].
-    pub profile: Option<PathBuf>,
-    /// Whether [`Sampler::open`](super::Sampler::open) may start ONNX Runtime where its telemetry is not known to be off.
-    pub telemetry: Telemetry,
-}
-
-impl SessionOptions {
-    /// Lets [`Sampler::open`](super::Sampler::open) start ONNX Runtime even where `ORT_DISABLE_TELEMETRY=1` is not in the
-    /// environment; see [`RuntimeOptions::allow_telemetry`](super::RuntimeOptions::allow_telemetry).
-    #[must_use]
-    pub fn allow_telemetry(mut self) -> Self {
-        self.telemetry = Telemetry::Allowed;
-        self
-    }
-}
+use super::error::{bad_graph, run_failed};
+use super::introspect::{read_graph, run_on_zeros};
+use super::open::{SessionSpec, capture_asked, open_session};
+use super::options::SessionOptions;
+use crate::onnx::error::{Error, Result};
+use crate::onnx::graph::{Contract, Files, Identified, ModelSource};
+use crate::onnx::runtime::{Device, Runtime};
 
 /// A graph on its device, with its contract.
 ///
-/// Evaluation goes through a [`Binding`]. Clones share the graph; its runs take turns.
+/// Evaluation goes through a [`Binding`](super::Binding). Clones share the graph; its runs take turns.
 #[derive(Clone)]
 pub struct Network {
     name: Arc<str>,
@@ -90,7 +30,6 @@ pub struct Network {
     source: Arc<ModelSource>,
     files: Arc<Files>,
     options: Arc<SessionOptions>,
-    resident: Arc<Mutex<Cache>>,
 }
 
 impl fmt::Debug for Network {
@@ -105,6 +44,16 @@ impl fmt::Debug for Network {
 
 impl Network {
     /// Loads a model onto its device and reads its contract.
+    ///
+    /// ```no_run
+    /// use alphabar::onnx::{ModelSource, Network, RuntimeOptions, SessionOptions, load};
+    ///
+    /// let runtime = load(&RuntimeOptions::from_environment())?;
+    /// let source = ModelSource::resolve("fixtures/mnist-unet".as_ref())?;
+    /// let network = Network::open(runtime, &source, &SessionOptions::new())?;
+    /// assert_eq!(network.sample_shape(2), [2, 1, 28, 28]);
+    /// # Ok::<(), alphabar::onnx::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BadGraph`] and the errors of [`Contract::read`] for the model, and those of [`ModelSource::identify`] for
@@ -128,7 +77,7 @@ impl Network {
         files: Arc<Files>,
         options: &SessionOptions,
     ) -> Result<Self> {
-        let (session, device, mut notes) = open_session(runtime, source, options, &Purpose::default())?;
+        let (session, device, mut notes) = open_session(runtime, source, options, &SessionSpec::default())?;
         let graph = read_graph(&session).map_err(|e| bad_graph(source, &e))?;
         let mut contract = Contract::read(&graph, &options.names, source.config.as_ref())?;
         let (height, width) = size(&contract, options.size)?;
@@ -138,7 +87,7 @@ impl Network {
         let mut session = session;
         let out_channels = match contract.out_channels {
             Some(n) => n,
-            None => probe(&mut session, &contract, height, width, &source.name)?,
+            None => run_on_zeros(&mut session, &contract, height, width, &source.name)?,
         };
         contract.out_channels = Some(out_channels);
         files.check()?;
@@ -154,8 +103,7 @@ impl Network {
             runtime,
             source: Arc::new(source.clone()),
             files,
-            options: Arc::new(SessionOptions { device, ..options.clone() }),
-            resident: Arc::default(),
+            options: Arc::new(options.on(device)),
         })
     }
 
@@ -165,7 +113,7 @@ impl Network {
         &self.contract
     }
 
-    /// The device it runs on: never [`Device::Auto`].
+    /// The device it runs on: never [`Device::AUTO`].
     #[must_use]
     pub fn device(&self) -> Device {
         self.device
@@ -189,17 +137,8 @@ impl Network {
         [batch, self.out_channels, self.height, self.width]
     }
 
-    /// Allocates tensors for batches of one size and binds them to the graph.
-    ///
-    /// # Errors
-    /// [`Error::FixedBatch`] if the graph takes another size; [`Error::OutOfMemory`]; [`Error::BadInput`] for 0.
-    pub fn bind(&self, batch: usize) -> Result<Binding> {
-        self.check_batch(batch)?;
-        Binding::new(self, batch).map_err(|e| self.failed(batch, &e))
-    }
-
     /// Refuses batches that the graph does not take or that no memory holds.
-    pub(super) fn check_batch(&self, batch: usize) -> Result<()> {
+    pub(in crate::onnx) fn check_batch(&self, batch: usize) -> Result<()> {
         if let Some(fixed) = self.contract.batch.filter(|&fixed| fixed != batch) {
             return Err(Error::FixedBatch { fixed, asked: batch });
         }
@@ -220,84 +159,57 @@ impl Network {
         Ok(())
     }
 
-    /// Ends the profiles that [`SessionOptions::profile`] asked for: the files, one for every session that was opened
-    /// (the network's own, then those of the resident loop).
-    ///
-    /// # Errors
-    /// [`Error::Run`] if none was asked for or it cannot be written.
-    pub fn end_profiles(&self) -> Result<Vec<PathBuf>> {
-        let cache = self.resident().lock().unwrap_or_else(PoisonError::into_inner);
-        let own = self.session().end_profiling();
-        let files = own.and_then(|own| Ok([vec![own], cache.end_profiles()?].concat()));
-        Ok(files.map_err(|e| self.failed(0, &e))?.into_iter().map(PathBuf::from).collect())
-    }
-
-    /// Whether a resident loop of it has captured CUDA graphs.
-    #[must_use]
-    pub fn has_cuda_graphs(&self) -> bool {
-        self.resident().lock().unwrap_or_else(PoisonError::into_inner).has_graphs()
+    /// Ends the profile of its own session, if one was asked for: the file.
+    pub(in crate::onnx) fn end_profile(&self) -> ort::Result<String> {
+        self.session().end_profiling()
     }
 
     /// The model's name.
-    pub(super) fn name(&self) -> Arc<str> {
+    pub(in crate::onnx) fn name(&self) -> Arc<str> {
         Arc::clone(&self.name)
     }
 
     /// As [`Self::contract`], to be kept.
-    pub(super) fn shared_contract(&self) -> Arc<Contract> {
+    pub(in crate::onnx) fn shared_contract(&self) -> Arc<Contract> {
         Arc::clone(&self.contract)
     }
 
     /// Where it came from.
-    pub(super) fn source(&self) -> &ModelSource {
+    pub(in crate::onnx) fn source(&self) -> &ModelSource {
         &self.source
     }
 
     /// The files that it came from.
-    pub(super) fn files(&self) -> &Files {
+    pub(in crate::onnx) fn files(&self) -> &Files {
         &self.files
     }
 
     /// The runtime that it runs on.
-    pub(super) fn runtime(&self) -> &'static Runtime {
+    pub(in crate::onnx) fn runtime(&self) -> &'static Runtime {
         self.runtime
     }
 
-    /// What its resident loops share.
-    pub(super) fn resident(&self) -> &Mutex<Cache> {
-        &self.resident
-    }
-
     /// Opens another graph with this one's options on its device.
-    pub(super) fn open_beside(&self, source: &ModelSource, purpose: &Purpose<'_>) -> Result<Session> {
-        open_session(self.runtime, source, &self.options, purpose).map(|(session, ..)| session)
+    pub(in crate::onnx) fn open_beside(&self, source: &ModelSource, spec: &SessionSpec<'_>) -> Result<Session> {
+        open_session(self.runtime, source, &self.options, spec).map(|(session, ..)| session)
     }
 
-    /// Whether a resident loop captures CUDA graphs: what was asked, if anything, and what is done otherwise. A profile
-    /// does not see into them.
-    pub(super) fn cuda_graphs(&self) -> (Option<bool>, bool) {
-        let usual = matches!(self.device, Device::Cuda(_)) && self.options.profile.is_none();
-        (cuda_graph_asked(&self.options), usual)
+    /// Whether a resident loop captures graphs of kernels: what was asked, if anything, and what is done otherwise. A
+    /// profile does not see into them.
+    pub(in crate::onnx) fn capture(&self) -> (Option<bool>, bool) {
+        let Some(provider) = self.device.provider() else { return (None, false) };
+        (capture_asked(&self.options, provider), provider.captures() && self.options.profile.is_none())
     }
 
     /// The graph, for one run.
-    pub(super) fn session(&self) -> MutexGuard<'_, Session> {
+    pub(in crate::onnx) fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Turns a failure of a run or an allocation into an error.
-    pub(super) fn failed(&self, batch: usize, error: &ort::Error) -> Error {
+    pub(in crate::onnx) fn failed(&self, batch: usize, error: &ort::Error) -> Error {
         run_failed(&self.name, batch, error)
     }
-}
-
-pub(super) fn run_failed(model: &str, batch: usize, error: &ort::Error) -> Error {
-    let reason = message(error);
-    let memory = ["Failed to allocate", "bad_alloc", "out of memory", "OUT_OF_MEMORY"];
-    if memory.iter().any(|m| reason.contains(m)) {
-        return Error::OutOfMemory { batch, reason };
-    }
-    Error::Run { model: model.to_owned(), reason }
 }
 
 fn size(contract: &Contract, asked: Option<(usize, usize)>) -> Result<(usize, usize)> {

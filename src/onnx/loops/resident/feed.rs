@@ -5,9 +5,9 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use ort::value::Tensor;
 
-use super::place::Copies;
+use super::memory::Copies;
 use crate::noise;
-use crate::onnx::device::calling;
+use crate::onnx::runtime::capture::calling;
 
 /// Buffers that each drawing thread fills ahead.
 pub(super) const AHEAD: usize = 2;

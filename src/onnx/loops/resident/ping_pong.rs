@@ -1,26 +1,24 @@
 //! A plan bound to a batch on the device: two sets of tensors that take turns at being read and written.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::thread::{self, ThreadId};
 
 use ort::memory::Allocator;
 use ort::session::{IoBinding, RunOptions};
 use ort::value::{DynTensor, Tensor, TensorElementType};
 
-use super::Core;
+use super::core::Core;
 use super::feed::{AHEAD, Draw, Tensors};
-use super::graph::name;
-use super::place::{Copies, Place};
+use super::memory::{Copies, DeviceMemory};
+use super::step_graph::name;
 use super::structure::Structure;
-use crate::onnx::binding::fill;
-use crate::onnx::contract::{Contract, Element, TimestepShape};
-use crate::onnx::device::calling;
-use crate::onnx::executor::{Guidance, Timing};
-use crate::onnx::reading::element_type;
-use crate::onnx::session::Network;
-use crate::onnx::{Device, SampleError};
+use crate::onnx::graph::{Contract, Element, TimestepShape};
+use crate::onnx::loops::common::Guidance;
+use crate::onnx::runtime::capture::calling;
+use crate::onnx::runtime::{Device, native};
+use crate::onnx::session::{Network, fill};
 use crate::plan::Plan;
 
 /// A plan bound to a batch on the device.
@@ -32,9 +30,9 @@ pub(in crate::onnx) struct Resident {
     pub(super) plan: Plan,
     pub(super) guidance: Option<Guidance>,
     pub(super) batch: usize,
-    pub(super) place: Place,
+    pub(super) memory: DeviceMemory,
     pub(super) states: [State; 2],
-    pub(super) turns: [Turn; 2],
+    pub(super) sides: [Side; 2],
     pub(super) x0: Tensor<f32>,
     pub(super) noise: Option<Tensors>,
     pub(super) draws: Vec<Draw>,
@@ -44,7 +42,7 @@ pub(in crate::onnx) struct Resident {
     pub(super) host: [Tensor<f32>; 2],
     /// The counter of the first step.
     pub(super) first: Tensor<i64>,
-    /// The thread whose CUDA graphs are captured: they can be launched from no other.
+    /// The thread whose graphs of kernels are captured: they can be launched from no other.
     pub(super) warm: Option<ThreadId>,
 }
 
@@ -56,19 +54,11 @@ pub(super) struct State {
 }
 
 /// The binding of one state's tensors as inputs and of the other's as outputs.
-pub(super) struct Turn {
+pub(super) struct Side {
     pub(super) io: IoBinding,
     /// For a run that returns when the device is done with it, and for one that returns when the device knows of it.
     pub(super) wait: RunOptions,
     pub(super) go_on: RunOptions,
-}
-
-/// What came of a run.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::onnx) struct Ran {
-    pub(in crate::onnx) timing: Timing,
-    /// Entries of the samples that are NaN or infinite.
-    pub(in crate::onnx) not_finite: usize,
 }
 
 impl fmt::Debug for Resident {
@@ -78,36 +68,13 @@ impl fmt::Debug for Resident {
 }
 
 impl Resident {
-    /// Takes up the loop that the network used last, if it is the same, or binds a new one.
-    pub(in crate::onnx) fn new(
-        network: &Network,
-        plan: &Plan,
-        batch: usize,
-        guidance: Option<Guidance>,
-    ) -> Result<Box<Self>, SampleError> {
-        let idle = network.resident().lock().unwrap_or_else(PoisonError::into_inner).idle.take();
-        if let Some(idle) = idle
-            && (idle.batch, idle.guidance, &idle.plan) == (batch, guidance, plan)
-        {
-            return Ok(idle);
-        }
-        let structure = super::structure(network, plan, guidance)?;
-        network.check_batch(batch)?;
-        for step in plan.steps() {
-            network.contract().timestep.check(step.model_timestep)?;
-        }
-        let core = Core::of(network, &structure)?;
-        Self::bind(network, core, &structure, plan, batch, guidance)
-            .map(Box::new)
-            .map_err(|error| network.failed(batch, &error).into())
+    /// Whether it can carry this out as it is.
+    pub(super) fn is_for(&self, plan: &Plan, batch: usize, guidance: Option<Guidance>) -> bool {
+        (self.batch, self.guidance, &self.plan) == (batch, guidance, plan)
     }
 
-    /// Leaves the loop to the network's next job.
-    pub(in crate::onnx) fn retire(self: Box<Self>, network: &Network) {
-        network.resident().lock().unwrap_or_else(PoisonError::into_inner).idle = Some(self);
-    }
-
-    fn bind(
+    /// Binds tensors of a batch to a session.
+    pub(super) fn bind(
         network: &Network,
         core: Arc<Core>,
         structure: &Structure,
@@ -120,12 +87,12 @@ impl Resident {
         let shape = network.sample_shape(batch);
         let _calling = calling();
         let session = core.session();
-        let place = Place::of(&session, network.device())?;
+        let memory = DeviceMemory::of(&session, network.device())?;
 
         let constant = |element: &Element, shape: &[usize], values: &mut dyn Iterator<Item = f64>| {
-            let mut tensor = DynTensor::new(&Allocator::default(), element_type(element), shape.to_vec())?;
+            let mut tensor = native::zeros(&Allocator::default(), element.to_runtime(), shape, None)?;
             fill(&mut tensor, element, values)?;
-            place.placed(&tensor)
+            memory.placed(&tensor)
         };
         let (table, columns) = (structure.table(plan), structure.columns().len());
         let table = constant(&Element::F32, &[steps.len(), columns], &mut table.iter().map(|&c| f64::from(c)))?;
@@ -138,7 +105,7 @@ impl Resident {
             constants.push((name::GUIDANCE, scale));
         }
         let labels = match &contract.class_labels {
-            Some(port) => Some(place.zeros(element_type(&port.element), &[rows])?),
+            Some(port) => Some(memory.zeros(port.element.to_runtime(), &[rows])?),
             None => None,
         };
 
@@ -146,23 +113,23 @@ impl Resident {
         let registers = structure.registers.len();
         let state = || -> ort::Result<State> {
             Ok(State {
-                x: place.floats(shape)?,
-                counter: place.zeros(TensorElementType::Int64, &[counters])?.into_dyn().downcast()?,
-                registers: (0..registers).map(|_| place.floats(shape)).collect::<ort::Result<_>>()?,
+                x: memory.floats(shape)?,
+                counter: memory.zeros(TensorElementType::Int64, &[counters])?.into_dyn().downcast()?,
+                registers: (0..registers).map(|_| memory.floats(shape)).collect::<ort::Result<_>>()?,
             })
         };
         let mut states = [state()?, state()?];
-        let mut x0 = place.floats(shape)?;
+        let mut x0 = memory.floats(shape)?;
         let noise = if structure.noisy {
             let buffers = AHEAD * drawing_threads(network.device());
-            let host = (0..buffers).map(|_| place.on_host(shape)).collect::<ort::Result<_>>()?;
-            let device = [place.floats(shape)?, place.floats(shape)?];
+            let host = (0..buffers).map(|_| memory.on_host(shape)).collect::<ort::Result<_>>()?;
+            let device = [memory.floats(shape)?, memory.floats(shape)?];
             Some(Tensors { host, device, copies: Copies::on(network.device())? })
         } else {
             None
         };
 
-        let mut turn = |side: usize| -> ort::Result<Turn> {
+        let mut bind = |side: usize| -> ort::Result<Side> {
             let mut io = session.create_binding()?;
             for (name, tensor) in &constants {
                 io.bind_input(*name, tensor)?;
@@ -188,21 +155,22 @@ impl Resident {
             io.bind_output(name::X0, &mut x0)?;
             let (mut wait, mut go_on) = (RunOptions::new()?, RunOptions::new()?);
             go_on.disable_device_sync()?;
-            if core.cuda_graph {
+            if core.captures {
                 // Each binding has addresses of its own, so each has a graph of its own.
                 let number = core.numbers.fetch_add(1, Ordering::Relaxed) + 1;
                 for options in [&mut wait, &mut go_on] {
                     options.set("gpu_graph_id", number.to_string())?;
                 }
             }
-            Ok(Turn { io, wait, go_on })
+            Ok(Side { io, wait, go_on })
         };
-        let turns = [turn(0)?, turn(1)?];
+        let sides = [bind(0)?, bind(1)?];
 
         let draws = steps.iter().enumerate().filter(|(_, step)| step.needs_noise());
         let draws = draws.map(|(k, step)| (k % 2, step.draw.unwrap_or(1))).collect();
-        let host = [place.on_host(shape)?, place.on_host(shape)?];
-        let first = Tensor::new(&Allocator::default(), [counters])?;
+        let host = [memory.on_host(shape)?, memory.on_host(shape)?];
+        let int64 = TensorElementType::Int64;
+        let first = native::zeros(&Allocator::default(), int64, &[counters], None)?.into_dyn().downcast()?;
         drop(session);
         Ok(Self {
             core,
@@ -211,9 +179,9 @@ impl Resident {
             plan: plan.clone(),
             guidance,
             batch,
-            place,
+            memory,
             states,
-            turns,
+            sides,
             x0,
             noise,
             draws,
@@ -236,9 +204,9 @@ impl Resident {
     }
 }
 
-/// Threads that draw noise: on the CPU the cores are the network's.
+/// Threads that draw noise: without a device of its own the cores are the network's.
 fn drawing_threads(device: Device) -> usize {
-    if device.gpu().is_none() {
+    if !device.has_memory() {
         return 1;
     }
     thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 8))

@@ -12,10 +12,9 @@
 use prost::bytes::Bytes;
 
 use super::structure::{Column, Structure};
-use crate::onnx::contract::{Contract, Dim, Element, TimestepShape};
-use crate::onnx::proto::{Dimension, Model, Node, Tensor, ValueInfo, data_type};
+use crate::onnx::graph::proto::{Dimension, Model, Node, Tensor, ValueInfo, data_type};
+use crate::onnx::graph::{Contract, Dim, Element, TimestepShape, fold_shapes};
 use crate::onnx::runtime::Runtime;
-use crate::onnx::settle::settle;
 use crate::plan::Source;
 
 /// Names of the values that the step brings with it.
@@ -42,7 +41,7 @@ pub(super) mod name {
 /// Oldest version of the standard operators with every operator in the form that is written here.
 const OLDEST_OPSET: i64 = 13;
 
-/// Puts the step around a stored model, whose bytes are let go of on the way and whose shapes are settled first, if a
+/// Puts the step around a stored model, whose bytes are let go of on the way and whose shapes are folded first, if a
 /// runtime is given for that; says whether it is best run with channels last.
 ///
 /// # Errors
@@ -51,12 +50,12 @@ pub(super) fn around(
     stored: Bytes,
     contract: &Contract,
     structure: &Structure,
-    settled_by: Option<&'static Runtime>,
+    folded_by: Option<&'static Runtime>,
 ) -> Result<(Vec<u8>, bool), String> {
     let mut model = Model::from_bytes(stored).map_err(|error| format!("its file: {error}"))?;
-    if let Some(runtime) = settled_by {
-        // A graph that cannot be settled runs as it is.
-        let _ = settle(runtime, &mut model);
+    if let Some(runtime) = folded_by {
+        // A graph whose shapes cannot be folded runs as it is.
+        let _ = fold_shapes(runtime, &mut model);
     }
     let opset = model.opset().ok_or("its file names no version of the operators")?;
     if opset < OLDEST_OPSET {

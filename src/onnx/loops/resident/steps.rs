@@ -10,30 +10,37 @@ use ort::session::RunOptions;
 use ort::value::{DynTensor, Tensor};
 
 use super::feed::Feed;
-use super::place::Place;
-use super::turns::{Ran, Resident, State, Turn};
-use crate::onnx::binding;
-use crate::onnx::device::{calling, capturing};
-use crate::onnx::executor::{Moment, Timing, Watch, initial_state, not_finite};
-use crate::onnx::reading::element_type;
-use crate::onnx::session::run_failed;
-use crate::onnx::{Error, SampleError};
+use super::memory::DeviceMemory;
+use super::ping_pong::{Resident, Side, State};
+use crate::onnx::error::Error;
+use crate::onnx::loops::common::{SampleError, StepView, Timing, Watcher, initial_state, not_finite};
+use crate::onnx::runtime::capture::{calling, capturing};
+use crate::onnx::runtime::native;
+use crate::onnx::session::{check_labels, extra_tensor, run_failed, twice, write_labels};
 
 /// Steps that are put to the device before it is waited for: many enough that it is never idle for want of the next one,
 /// few enough that whoever counts steps or stops them is not far behind.
 const WAIT_EVERY: usize = 8;
 
+/// What came of a run.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::onnx) struct Ran {
+    pub(in crate::onnx) timing: Timing,
+    /// Entries of the samples that are NaN or infinite.
+    pub(in crate::onnx) not_finite: usize,
+}
+
 impl Resident {
     /// A further input of the graph, one row a sample.
     pub(in crate::onnx) fn set_input(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<(), SampleError> {
-        let twice;
+        let both;
         let (rows, batch) = if self.guidance.is_some() {
-            twice = binding::twice(&rows);
-            (twice.view(), 2 * self.batch)
+            both = twice(&rows);
+            (both.view(), 2 * self.batch)
         } else {
             (rows, self.batch)
         };
-        let (at, tensor) = binding::extra_tensor(&self.contract, &self.model, name, rows, batch)?;
+        let (at, tensor) = extra_tensor(&self.contract, &self.model, name, rows, batch)?;
         self.place_extra(at, &tensor).map_err(|error| self.failed(&error))
     }
 
@@ -42,11 +49,11 @@ impl Resident {
         if let Some(held) = &mut self.extra[at]
             && held.shape() == tensor.shape()
         {
-            return self.place.copy(tensor, held);
+            return self.memory.copy(tensor, held);
         }
-        let held = self.place.placed(tensor)?;
-        for turn in &mut self.turns {
-            turn.io.bind_input(&self.contract.extra[at].name, &held)?;
+        let held = self.memory.placed(tensor)?;
+        for side in &mut self.sides {
+            side.io.bind_input(&self.contract.extra[at].name, &held)?;
         }
         self.extra[at] = Some(held);
         self.warm = None;
@@ -54,7 +61,7 @@ impl Resident {
     }
 
     fn set_labels(&mut self, labels: Option<&[i64]>) -> Result<(), SampleError> {
-        let (contract, place) = (&self.contract, &self.place);
+        let (contract, memory) = (&self.contract, &self.memory);
         let (Some(port), Some(held), Some(labels)) = (&contract.class_labels, &mut self.labels, labels) else {
             return Ok(());
         };
@@ -63,12 +70,12 @@ impl Resident {
             all.extend(std::iter::repeat_n(guidance.null_label, labels.len()));
         }
         let rows = if self.guidance.is_some() { 2 * self.batch } else { self.batch };
-        binding::check_labels(contract, port, rows, &all)?;
+        check_labels(contract, port, rows, &all)?;
         let mut put = || -> ort::Result<()> {
             let _calling = calling();
-            let mut tensor = DynTensor::new(&Allocator::default(), element_type(&port.element), vec![rows])?;
-            binding::write_labels(&mut tensor, port, &all)?;
-            place.copy(&tensor, held)
+            let mut tensor = native::zeros(&Allocator::default(), port.element.to_runtime(), &[rows], None)?;
+            write_labels(&mut tensor, port, &all)?;
+            memory.copy(&tensor, held)
         };
         put().map_err(|error| run_failed(&self.model, self.batch, &error).into())
     }
@@ -82,7 +89,7 @@ impl Resident {
         labels: Option<&[i64]>,
         initial: Option<&[f32]>,
         stop: Option<&AtomicBool>,
-        watch: &mut Watch<'_>,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Ran, SampleError> {
         let start = Instant::now();
         if let Some(at) = self.extra.iter().position(Option::is_none) {
@@ -93,19 +100,19 @@ impl Resident {
         initial_state(&self.plan, seeds, initial, self.host[0].extract_tensor_mut().1)?;
         self.begin().map_err(|error| self.failed(&error))?;
         let network = match self.noise.take() {
-            None => self.settled(|own| own.steps(None, stop, watch))?,
+            None => self.steps(None, stop, watcher)?,
             Some(tensors) => {
                 let draws = self.draws.clone();
                 let (network, tensors) = thread::scope(|scope| -> Result<_, SampleError> {
                     let feed = Feed::start(scope, seeds, &draws, tensors);
-                    Ok((self.settled(|own| own.steps(Some(&feed), stop, watch))?, feed.finish()))
+                    Ok((self.steps(Some(&feed), stop, watcher)?, feed.finish()))
                 })?;
                 self.noise = tensors;
                 network
             }
         };
         let last = self.plan.steps().len() % 2;
-        let fetched = self.put(|place, states, host, _| place.copy(&states[last].x, &mut host[0]));
+        let fetched = self.put(|memory, states, host, _| memory.copy(&states[last].x, &mut host[0]));
         fetched.map_err(|error| self.failed(&error))?;
         let timing = Timing { total: start.elapsed(), network };
         Ok(Ran { timing, not_finite: not_finite(self.samples()) })
@@ -117,24 +124,24 @@ impl Resident {
             let mut options = RunOptions::new()?;
             options.set("gpu_graph_id", "-1")?;
             let _calling = calling();
-            self.core.session().run_binding_with_options(&self.turns[0].io, &options).map(drop)
+            self.core.session().run_binding_with_options(&self.sides[0].io, &options).map(drop)
         };
         run().map_err(|error| self.failed(&error))
     }
 
-    /// Captures the CUDA graphs of both turns, where that is to be and this thread has not done it yet. What the two
+    /// Captures the kernels of both sides as graphs, where that is to be and this thread has not done it yet. What the two
     /// steps compute is overwritten: x and the counter before the first step, registers before they are read.
     pub(in crate::onnx) fn capture(&mut self) -> Result<(), SampleError> {
         let this = thread::current().id();
-        if !self.core.cuda_graph || self.warm == Some(this) {
+        if !self.core.captures || self.warm == Some(this) {
             return Ok(());
         }
-        let rewound = self.put(|place, states, _, first| {
-            states.iter_mut().try_for_each(|state| place.copy(first, &mut state.counter))
+        let rewound = self.put(|memory, states, _, first| {
+            states.iter_mut().try_for_each(|state| memory.copy(first, &mut state.counter))
         });
         let captured = rewound.and_then(|()| {
             let _capturing = capturing();
-            for Turn { io, wait, .. } in &self.turns {
+            for Side { io, wait, .. } in &self.sides {
                 self.core.captured.fetch_add(1, Ordering::Relaxed);
                 self.core.session().run_binding_with_options(io, wait)?;
             }
@@ -147,9 +154,9 @@ impl Resident {
 
     /// Puts x_T and the counter of the first step in their places.
     fn begin(&mut self) -> ort::Result<()> {
-        self.put(|place, states, host, first| {
-            place.copy(first, &mut states[0].counter)?;
-            place.copy(&host[0], &mut states[0].x)
+        self.put(|memory, states, host, first| {
+            memory.copy(first, &mut states[0].counter)?;
+            memory.copy(&host[0], &mut states[0].x)
         })
     }
 
@@ -158,8 +165,9 @@ impl Resident {
         &mut self,
         feed: Option<&Feed<'_>>,
         stop: Option<&AtomicBool>,
-        watch: &mut Watch<'_>,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Duration, SampleError> {
+        let flight = self.memory.in_flight();
         let mut spent = Duration::ZERO;
         let steps = self.plan.steps().len();
         for k in 0..steps {
@@ -172,52 +180,50 @@ impl Resident {
                 None => None,
             };
             // Noise is given back, and states are looked at, when the device is done with them.
-            let looked_at = noise.is_some() || matches!(watch, Watch::Moments(_));
+            let looked_at = noise.is_some() || matches!(watcher, Watcher::States(_));
             let wait = looked_at || k + 1 == steps || (k + 1) % WAIT_EVERY == 0;
             let start = Instant::now();
-            self.turn(side, wait).map_err(|error| self.failed(&error))?;
+            self.run_step(side, wait).map_err(|error| self.failed(&error))?;
             spent += start.elapsed();
             if let Some((feed, z)) = noise {
                 feed.done(side, z);
             }
-            match watch {
-                Watch::Steps(see) => see(k),
-                Watch::Moments(see) => {
-                    let x0 = &self.x0;
-                    let [x_seen, x0_seen] = &mut self.host;
-                    let _calling = calling();
-                    let copied = self.place.copy(&self.states[1 - side].x, x_seen);
-                    let copied = copied.and_then(|()| self.place.copy(x0, x0_seen));
-                    copied.map_err(|error| run_failed(&self.model, self.batch, &error))?;
-                    see(Moment { step: k, x: x_seen.extract_tensor().1, x0: x0_seen.extract_tensor().1 });
+            match watcher {
+                Watcher::Steps(see) => see(k),
+                Watcher::States(see) => {
+                    self.fetch(side).map_err(|error| self.failed(&error))?;
+                    let [x, x0] = &self.host;
+                    see(StepView { step: k, x: x.extract_tensor().1, x0: x0.extract_tensor().1 });
                 }
             }
         }
+        flight.landed();
         Ok(spent)
     }
 
-    /// Leaves nothing running on the device after an error.
-    fn settled<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, SampleError>) -> Result<T, SampleError> {
-        let result = work(self);
-        if result.is_err() {
-            let _calling = calling();
-            self.place.settle();
-        }
-        result
+    /// Brings the state after a step, and its x̂₀, to the host.
+    fn fetch(&mut self, side: usize) -> ort::Result<()> {
+        let _calling = calling();
+        let [x, x0] = &mut self.host;
+        self.memory.copy(&self.states[1 - side].x, x)?;
+        self.memory.copy(&self.x0, x0)
     }
 
     /// One step, from one state to the other.
-    fn turn(&self, side: usize, wait: bool) -> ort::Result<()> {
-        let turn = &self.turns[side];
-        let options = if wait { &turn.wait } else { &turn.go_on };
+    fn run_step(&self, side: usize, wait: bool) -> ort::Result<()> {
+        let Side { io, wait: waiting, go_on } = &self.sides[side];
+        let options = if wait { waiting } else { go_on };
         let _calling = calling();
-        self.core.session().run_binding_with_options(&turn.io, options).map(drop)
+        self.core.session().run_binding_with_options(io, options).map(drop)
     }
 
     /// Copies between tensors of this loop.
-    fn put<R>(&mut self, copy: impl FnOnce(&Place, &mut [State; 2], &mut [Tensor<f32>; 2], &Tensor<i64>) -> R) -> R {
+    fn put<R>(
+        &mut self,
+        copy: impl FnOnce(&DeviceMemory, &mut [State; 2], &mut [Tensor<f32>; 2], &Tensor<i64>) -> R,
+    ) -> R {
         let _calling = calling();
-        copy(&self.place, &mut self.states, &mut self.host, &self.first)
+        copy(&self.memory, &mut self.states, &mut self.host, &self.first)
     }
 
     fn failed(&self, error: &ort::Error) -> SampleError {

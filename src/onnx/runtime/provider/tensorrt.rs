@@ -29,7 +29,8 @@ impl Provider for TensorRt {
     fn configure(&self, builder: SessionBuilder, settings: &Settings<'_>) -> ort::Result<SessionBuilder> {
         let number = i32::try_from(settings.number).unwrap_or(i32::MAX);
         let tensorrt = ep::TensorRT::default().with_device_id(number);
-        let tensorrt = settings.options.iter().fold(tensorrt, |ep, (key, value)| ep.with_arbitrary_config(key, value));
+        let tensorrt =
+            settings.options.iter().fold(tensorrt, |ep, (key, value)| ep.with_arbitrary_config(key, value));
         // What TensorRT does not take runs through the CUDA provider.
         let both = [tensorrt.build().error_on_failure(), usual(settings).build().error_on_failure()];
         Ok(builder.with_execution_providers(both)?)
