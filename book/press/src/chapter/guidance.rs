@@ -4,7 +4,7 @@ use alphabar::check::guidance::{Point, agreement_variance, noised_tilt_score};
 use alphabar::exact::{Gaussian1, Mixture1, Noising};
 use alphabar::fault::guidance::scale_taken_for_weight;
 use alphabar::guidance::{GuidanceScale, guided};
-use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, runtime};
+use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, load_or_install};
 use alphabar::plan::{ClippedEpsilon, Recipe, SamplerKind, Scheduler, Spacing, Visits};
 use alphabar::score::exploding_flow_velocity;
 use alphabar::{Schedule, Timestep};
@@ -126,8 +126,8 @@ fn digits() -> Result<Figure> {
     let source = ModelSource::fixture();
     let text = source.scheduler.clone().context("the built-in network has a scheduler")?;
     let scheduler = Scheduler { spacing: Spacing::Trailing, ..Scheduler::from_json(&text.text)? };
-    let found = runtime::load(&RuntimeOptions::from_environment(None))?;
-    let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::default())?, scheduler.clone());
+    let found = load_or_install(&RuntimeOptions::from_environment(), &mut |line| println!("{line}"))?;
+    let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::new())?, scheduler.clone());
     let mut recipe = Recipe::with_sampler(scheduler, SamplerKind::Ddim);
     recipe.visits = Visits::Count(20);
     let (seeds, labels): (Vec<u64>, [i64; 10]) = ((0..10).collect(), [7; 10]);
@@ -138,7 +138,7 @@ fn digits() -> Result<Figure> {
     for (label, guidance, clipped_epsilon) in implied.into_iter().chain(kept) {
         let plan = Recipe { clipped_epsilon, ..recipe.clone() }.plan()?;
         let guidance = GuidanceScale::new(guidance)?;
-        let job = Job { labels: Some(&labels), guidance, ..Job::new(&plan, &seeds) };
+        let job = Job::new(&plan, &seeds).labels(&labels).guidance(guidance);
         let mut pictures: Vec<Array2<u8>> = Vec::new();
         for batch in sampler.start(job)? {
             let samples = batch?.samples;
