@@ -30,12 +30,14 @@ pub enum Error {
         reason: String,
     },
     /// Reading and writing would lose something that this version does not know.
-    #[error("{model} has {bytes} bytes in fields that this version does not know and would lose")]
+    #[error("{model} has field {field} of {message}, which this version does not know and would lose")]
     Unknown {
         /// Its name.
         model: String,
-        /// How many.
-        bytes: usize,
+        /// The message's name in `onnx.proto`.
+        message: &'static str,
+        /// The field's number.
+        field: u32,
     },
     /// Something that cannot be converted.
     #[error("the graph has {found}; {advice}")]

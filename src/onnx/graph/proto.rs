@@ -4,6 +4,7 @@
 
 use prost::Message as _;
 use prost::bytes::{Buf, Bytes};
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 /// Element types of `TensorProto.DataType`.
 pub mod data_type {
@@ -360,9 +361,76 @@ pub enum Unreadable {
     /// They are none; what the decoder says.
     #[error("it is not an ONNX model: {0}")]
     NotOnnx(String),
-    /// Encoding again would lose so many bytes.
-    #[error("it has {0} bytes in fields that this version does not know and would lose")]
-    Unknown(usize),
+    /// A field that the standard did not have when this was written: encoding again would lose it.
+    #[error("it has field {field} of {message}, which this version does not know and would lose")]
+    Unknown {
+        /// The message's name in `onnx.proto`.
+        message: &'static str,
+        /// The field's number.
+        field: u32,
+    },
+}
+
+/// A message of `onnx.proto` by its name, with the numbers of all its fields; those that are decoded here and not passed
+/// through as bytes have a message of their own.
+struct Known {
+    name: &'static str,
+    fields: &'static [u32],
+    messages: &'static [(u32, &'static Known)],
+}
+
+const MODEL: Known = Known {
+    name: "ModelProto",
+    fields: &[1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26],
+    messages: &[(7, &GRAPH), (8, &OPERATOR_SET), (14, &ENTRY)],
+};
+const OPERATOR_SET: Known = Known { name: "OperatorSetIdProto", fields: &[1, 2], messages: &[] };
+const ENTRY: Known = Known { name: "StringStringEntryProto", fields: &[1, 2], messages: &[] };
+const GRAPH: Known = Known {
+    name: "GraphProto",
+    fields: &[1, 2, 5, 10, 11, 12, 13, 14, 15, 16],
+    messages: &[(1, &NODE), (5, &TENSOR), (11, &VALUE_INFO), (12, &VALUE_INFO), (13, &VALUE_INFO), (16, &ENTRY)],
+};
+const NODE: Known =
+    Known { name: "NodeProto", fields: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], messages: &[(5, &ATTRIBUTE), (9, &ENTRY)] };
+const ATTRIBUTE: Known = Known {
+    name: "AttributeProto",
+    fields: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 20, 21, 22, 23],
+    messages: &[(5, &TENSOR), (10, &TENSOR)],
+};
+const TENSOR: Known = Known {
+    name: "TensorProto",
+    fields: &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16],
+    messages: &[(13, &ENTRY), (16, &ENTRY)],
+};
+const VALUE_INFO: Known =
+    Known { name: "ValueInfoProto", fields: &[1, 2, 3, 4], messages: &[(2, &TYPE), (4, &ENTRY)] };
+const TYPE: Known = Known { name: "TypeProto", fields: &[1, 4, 5, 6, 7, 8, 9], messages: &[(1, &TENSOR_TYPE)] };
+const TENSOR_TYPE: Known = Known { name: "TypeProto.Tensor", fields: &[1, 2], messages: &[(2, &SHAPE)] };
+const SHAPE: Known = Known { name: "TensorShapeProto", fields: &[1], messages: &[(1, &DIMENSION)] };
+const DIMENSION: Known = Known { name: "TensorShapeProto.Dimension", fields: &[1, 2, 3], messages: &[] };
+
+impl Known {
+    /// Refuses a field that is unknown, wherever it is in a stored message.
+    fn check(&'static self, mut stored: &[u8]) -> Result<(), Unreadable> {
+        let unreadable = |error: prost::DecodeError| Unreadable::NotOnnx(error.to_string());
+        while !stored.is_empty() {
+            let (field, wire) = decode_key(&mut stored).map_err(unreadable)?;
+            if !self.fields.contains(&field) {
+                return Err(Unreadable::Unknown { message: self.name, field });
+            }
+            let within = self.messages.iter().find(|(number, _)| *number == field);
+            match (within, wire) {
+                (Some((_, message)), WireType::LengthDelimited) => {
+                    let length = decode_varint(&mut stored).map_err(unreadable)?;
+                    let inner = usize::try_from(length).ok().and_then(|length| stored.split_off(..length));
+                    message.check(inner.ok_or_else(|| Unreadable::NotOnnx("it is cut short".to_owned()))?)?;
+                }
+                _ => skip_field(wire, field, &mut stored, DecodeContext::default()).map_err(unreadable)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Model {
@@ -370,16 +438,14 @@ impl Model {
     ///
     /// # Errors
     /// [`Unreadable::NotOnnx`]; [`Unreadable::Unknown`] if encoding again would lose something.
-    pub fn from_bytes(bytes: impl Buf) -> Result<Self, Unreadable> {
-        let length = bytes.remaining();
-        let model = Self::decode(bytes).map_err(|error| Unreadable::NotOnnx(error.to_string()))?;
+    pub fn from_bytes(mut bytes: impl Buf) -> Result<Self, Unreadable> {
+        let stored = bytes.copy_to_bytes(bytes.remaining());
+        let model = Self::decode(stored.clone()).map_err(|error| Unreadable::NotOnnx(error.to_string()))?;
         if model.graph.is_none() {
             return Err(Unreadable::NotOnnx("it has no graph".to_owned()));
         }
-        match length.saturating_sub(model.encoded_len()) {
-            0 => Ok(model),
-            lost => Err(Unreadable::Unknown(lost)),
-        }
+        MODEL.check(&stored)?;
+        Ok(model)
     }
 
     /// The model as bytes.
@@ -559,6 +625,51 @@ mod tests {
 
     fn within(attribute: Attribute) -> Graph {
         Graph { node: vec![Node { attribute: vec![attribute], ..Node::default() }], ..Graph::default() }
+    }
+
+    /// Files of PyTorch's exporters and of the onnx package for Python.
+    #[test]
+    fn what_other_programs_wrote_comes_back_as_it_was() {
+        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let mut read = 0;
+        for folder in ["graphs", "diffusers", "mnist-unet/unet", "mixture/unet"] {
+            for entry in std::fs::read_dir(fixtures.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_none_or(|extension| extension != "onnx") {
+                    continue;
+                }
+                let stored = std::fs::read(&path).unwrap();
+                let model = Model::from_bytes(&stored[..]).unwrap();
+                let again = model.to_bytes();
+                assert_eq!(Model::from_bytes(&again[..]).unwrap(), model, "{}", path.display());
+                // All of them write fields in the order of their numbers, as this does.
+                assert!(again == stored, "{}", path.display());
+                read += 1;
+            }
+        }
+        assert!(read >= 35, "{read} files");
+    }
+
+    #[test]
+    fn a_field_of_a_later_standard_is_named_wherever_it_is() {
+        let unknown = |bytes: &[u8]| Model::from_bytes(bytes).unwrap_err();
+        let graph = |inner: Vec<u8>| {
+            let stored = [vec![0x3a, u8::try_from(inner.len()).unwrap()], inner].concat();
+            unknown(&stored)
+        };
+        // Field 60 with a number, in a model, a graph, and a node of a graph.
+        let field = vec![0xe0, 0x03, 0x01];
+        let at = |message| Unreadable::Unknown { message, field: 60 };
+        assert_eq!(unknown(&[vec![0x3a, 0], field.clone()].concat()), at("ModelProto"));
+        assert_eq!(graph(field.clone()), at("GraphProto"));
+        assert_eq!(graph([vec![0x0a, 3], field.clone()].concat()), at("NodeProto"));
+        // Numbers that are not packed where they could be are known, though they take more bytes than when written again.
+        let tensor = vec![0x08, 2, 0x08, 3, 0x10, 7, 0x38, 1, 0x38, 2];
+        let graph = [vec![0x2a, u8::try_from(tensor.len()).unwrap()], tensor].concat();
+        let stored = [vec![0x3a, u8::try_from(graph.len()).unwrap()], graph].concat();
+        assert_eq!(Model::from_bytes(&stored[..]).unwrap().graph.unwrap().initializer[0].int64_data, [1, 2]);
+        // And they do not make up for one that is unknown.
+        assert_eq!(unknown(&[stored, field].concat()), at("ModelProto"));
     }
 
     #[test]

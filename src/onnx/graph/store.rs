@@ -22,7 +22,7 @@ const SMALL: usize = 1024;
 pub fn decode(name: &str, bytes: &[u8]) -> Result<Model> {
     Model::from_bytes(bytes).map_err(|error| match error {
         Unreadable::NotOnnx(reason) => Error::NotOnnx { model: name.to_owned(), reason },
-        Unreadable::Unknown(bytes) => Error::Unknown { model: name.to_owned(), bytes },
+        Unreadable::Unknown { message, field } => Error::Unknown { model: name.to_owned(), message, field },
     })
 }
 
@@ -127,7 +127,7 @@ mod tests {
         assert!(matches!(decode("m", b""), Err(Error::NotOnnx { .. })));
         // A field of the number 60, which no version of ONNX has.
         let unknown = [FIXTURE, &[0xe0, 0x03, 0x01]].concat();
-        assert!(matches!(decode("m", &unknown), Err(Error::Unknown { bytes: 3, .. })));
+        assert!(matches!(decode("m", &unknown), Err(Error::Unknown { message: "ModelProto", field: 60, .. })));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array4, ArrayView4, ArrayViewD, Axis};
 
-use super::devices::Observer;
 use super::job::{Job, StepLoop};
+use super::observer::Observer;
 use crate::onnx::loops::{Cache, Guidance, HostLoop, Prefetch, Resident, SampleError, StepView, Timing, Watcher};
 use crate::onnx::session::Network;
 

@@ -7,40 +7,31 @@ use std::thread;
 use super::Sampler;
 use super::batches::{Batch, Batches};
 use super::job::{Job, StepLoop};
-use crate::onnx::loops::{SampleError, StepView};
-
-/// Who looks on while a job runs; called from the threads of the samplers.
-pub trait Observer: Sync {
-    /// Before the first step: what was chosen otherwise than usual, and why.
-    fn note(&self, note: &str) {
-        let _ = note;
-    }
-
-    /// Whether the states of the batch that begins with seed `first` are to be shown: a device fetches each for that.
-    fn wants(&self, first: usize) -> bool {
-        let _ = first;
-        false
-    }
-
-    /// A state of a batch that was wanted.
-    fn see(&self, view: StepView<'_>) {
-        let _ = view;
-    }
-
-    /// A step of a batch of `rows` samples is done.
-    fn step(&self, rows: usize) {
-        let _ = rows;
-    }
-}
-
-/// Nobody looks on.
-impl Observer for () {}
+use super::observer::Observer;
+use crate::onnx::loops::SampleError;
 
 /// Carries a job out on all samplers together and gives its batches, in the order of the seeds, to `take`, which runs in
 /// the calling thread while the next batches are made.
 ///
 /// A sampler takes the next seeds as soon as it is free, so that a faster device makes more of them; which one makes a
 /// sample changes nothing in it but the device's rounding. The samplers should be of one model.
+///
+/// ```no_run
+/// # fn main() -> Result<(), alphabar::onnx::SampleError> {
+/// use alphabar::onnx::{Device, Job, SampleError, Sampler, SessionOptions, share};
+///
+/// let on = |gpu| Sampler::open("fixtures/mnist-unet".as_ref(), &SessionOptions::new().device(Device::cuda(gpu)));
+/// let (first, second) = (on(0)?, on(1)?);
+/// let (plan, seeds) = (first.recipe()?.plan()?, (0..1000).collect::<Vec<u64>>());
+/// let labels: Vec<i64> = (0..1000).map(|k| k % 10).collect();
+/// let job = Job::new(&plan, &seeds).labels(&labels);
+/// share(&[&first, &second], &job, &(), |batch| {
+///     println!("from seed {}: {:?}", batch.first, batch.samples.dim());
+///     Ok::<_, SampleError>(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// What [`Sampler::start`] or a batch finds wrong, or what `take` returns; batches in the making are finished first.

@@ -4,6 +4,7 @@ mod batches;
 mod devices;
 mod job;
 mod memory;
+mod observer;
 
 use std::path::{Path, PathBuf};
 
@@ -17,8 +18,9 @@ use crate::onnx::session::{Network, SessionOptions, unknown_input};
 use crate::plan::{Plan, Recipe, Scheduler};
 
 pub use batches::{Batch, Batches};
-pub use devices::{Observer, Shared, share};
+pub use devices::{Shared, share};
 pub use job::{Job, StepLoop};
+pub use observer::Observer;
 
 /// A model ready to sample from.
 ///
@@ -297,5 +299,36 @@ mod tests {
         assert!(chosen == host && note.unwrap().contains("a test"));
         assert!(choose(Some(resident), host, refuse).is_err());
         assert!(choose(None, resident, fail).is_err(), "a failure is no reason to try another loop");
+    }
+
+    /// A capture of another thread's takes the lock for itself: it must get it while an observer looks on.
+    #[cfg(feature = "fixture")]
+    #[test]
+    fn no_lock_is_held_while_an_observer_looks_on() {
+        use std::sync::mpsc::channel;
+        use std::time::Duration;
+
+        use crate::onnx::runtime::capture::capturing;
+        use crate::onnx::runtime::{Device, load_or_install};
+
+        let runtime = load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap();
+        let options = SessionOptions::new().device(Device::CPU).threads(1);
+        let network = Network::open(runtime, &ModelSource::fixture(), &options).unwrap();
+        let sampler = Sampler::new(network, Scheduler::default());
+        let mut recipe = sampler.recipe().unwrap();
+        recipe.visits = crate::plan::Visits::Count(2);
+        let plan = recipe.plan().unwrap();
+        for step_loop in [StepLoop::Host, StepLoop::Resident] {
+            let mut batches = sampler.start(Job::new(&plan, &[1]).labels(&[3]).step_loop(step_loop)).unwrap();
+            let batch = batches.next_observed(&mut |_| {
+                let (done, waits) = channel();
+                std::thread::spawn(move || {
+                    drop(capturing());
+                    let _ = done.send(());
+                });
+                assert!(waits.recv_timeout(Duration::from_secs(20)).is_ok(), "{step_loop}: the lock is held");
+            });
+            assert!(batch.unwrap().is_ok());
+        }
     }
 }
