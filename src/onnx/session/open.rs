@@ -74,8 +74,7 @@ pub(super) fn open_session(
         }
     }
     let mut notes = vec![format!("device auto: using the CPU ({})", why.join("; "))];
-    let none: &[(String, String)] = &[];
-    let plain = SessionOptions { provider_options: none.to_vec(), ..options.on(Device::CPU) };
+    let plain = SessionOptions { provider_options: Vec::new(), ..options.on(Device::CPU) };
     if !options.provider_options.is_empty() {
         notes.push("provider options are not used on the CPU".to_owned());
     }
