@@ -18,7 +18,7 @@ use ndarray::Axis;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let model = std::env::args().nth(1).map_or_else(|| PathBuf::from("fixtures/mnist-unet"), PathBuf::from);
-    let sampler = Sampler::open(&model, &SessionOptions::default())?;
+    let sampler = Sampler::open(&model, &SessionOptions::new())?;
 
     let guidance = GuidanceScale::new(2.0)?;
     // The model's own scheduler, with 20 steps. The plan is made once and shared by all requests.
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in stdin().lock().lines() {
         let (label, seeds) = parse(&line?).ok_or("a request is: label first-last")?;
         let labels = vec![label; seeds.len()];
-        let job = Job { labels: Some(&labels), guidance, ..Job::new(&plan, &seeds) };
+        let job = Job::new(&plan, &seeds).labels(&labels).guidance(guidance);
         for batch in sampler.start(job)? {
             let batch = batch?;
             for (sample, seed) in batch.samples.axis_iter(Axis(0)).zip(&seeds[batch.first..]) {

@@ -55,8 +55,8 @@
 //! What the claims stand on: [`exact`] holds worlds in which everything has a closed form, [`check::witness`] the
 //! numerical methods. [`diagnose`] judges tables and answers and names the mistake. With feature `verify`, `verify`
 //! runs every claim on this crate; with `sample`, `sample` carries plans out on ndarray and `noise` makes a sample a
-//! function of its seed; with `onnx`, `onnx` does so through ONNX Runtime; with `convert`, `onnx_model` makes graphs
-//! half precision and counts their operations; with `proptest`, `strategy` draws valid
+//! function of its seed; with `onnx`, `onnx` does so through ONNX Runtime, makes
+//! graphs half precision and counts their operations; with `proptest`, `strategy` draws valid
 //! schedules and points. Without features the crate needs ndarray, nalgebra and approx only.
 
 pub mod array;
@@ -95,8 +95,7 @@ pub mod diagnose;
 pub mod noise;
 #[cfg(feature = "onnx")]
 pub mod onnx;
-#[cfg(feature = "convert")]
-pub mod onnx_model;
+
 mod precision;
 #[cfg(feature = "serde")]
 mod python_json;

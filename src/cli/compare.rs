@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::failure::{Failure, Outcome};
 use super::interrupt;
 use crate::noise;
-use crate::onnx::{Contract, Job, Network, Sampler};
+use crate::onnx::{Contract, Job, Network, Sampler, StepView};
 use crate::plan::Plan;
 
 /// Timesteps at which the networks are compared.
@@ -110,14 +110,17 @@ pub fn compare(
     // x before each of the places, one batch after another, as the reference comes by.
     let mut seen: Vec<Vec<f32>> = vec![Vec::new(); places.len()];
     let samples = |sampler: &Sampler, mut see: Option<&mut Vec<Vec<f32>>>| -> Outcome<Vec<f32>> {
-        let job = Job { labels: labels.as_deref(), stop: Some(interrupt::flag()), ..Job::new(plan, &seeds) };
+        let mut job = Job::new(plan, &seeds).stop(interrupt::flag());
+        if let Some(labels) = &labels {
+            job = job.labels(labels);
+        }
         let mut batches = sampler.start(job)?;
         let mut all = Vec::new();
         loop {
-            let mut observe = |moment: crate::onnx::Moment<'_>| {
-                let place = places.iter().position(|&step| step == moment.step + 1);
+            let mut observe = |view: StepView<'_>| {
+                let place = places.iter().position(|&step| step == view.step + 1);
                 if let (Some(place), Some(seen)) = (place, see.as_deref_mut()) {
-                    seen[place].extend_from_slice(moment.x);
+                    seen[place].extend_from_slice(view.x);
                 }
             };
             let Some(batch) = batches.next_observed(&mut observe) else { return Ok(all) };

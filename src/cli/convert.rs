@@ -13,9 +13,11 @@ use super::progress::Voice;
 use super::recipe_args::RecipeArgs;
 use super::runtime_args::RuntimeArgs;
 use super::{interrupt, model};
+use crate::onnx::graph::half::Misfit;
+use crate::onnx::graph::{
+    Conversion, Fusion, Options, Precision, convert, fold_shapes, fuse, infer, infer_for_any_batch, read, write,
+};
 use crate::onnx::{Device, Identified, ModelSource, Weights};
-use crate::onnx_model::half::{Conversion, Misfit};
-use crate::onnx_model::{Fusion, Options, Precision, convert, fuse, infer, infer_for_any_batch, read, settle, write};
 
 /// Arguments of `alphabar convert`.
 #[derive(clap::Args, Debug)]
@@ -40,7 +42,7 @@ pub struct Args {
     /// Element type of the graph's inputs and outputs
     #[arg(long, value_enum, default_value = "f32", value_name = "TYPE")]
     graph_io: GraphIo,
-    /// Operators that stay in f32, in place of the usual ones; `none` for none
+    /// Operators to keep in f32, replacing the default list (`none`: convert all)
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     f32_ops: Option<Vec<String>>,
     /// Do not run the converted model
@@ -99,7 +101,7 @@ pub fn run(args: &Args) -> Outcome {
     let mut graph = read(source)?;
     model.check()?;
     let (types, fusion) = if args.fuse {
-        settle(runtime, &mut graph)?;
+        fold_shapes(runtime, &mut graph)?;
         let mut types = infer_for_any_batch(runtime, &graph)?;
         let fusion = fuse(&mut graph, &mut types)?;
         (types, Some(fusion))
@@ -175,7 +177,7 @@ impl Args {
         let reference = model::open(source.clone(), &self.runtime, voice)?;
         let device = reference.sampler.network().device();
         let other = model::open(converted, &self.runtime, voice).map_err(|failure| match failure {
-            Failure::Input(reason) if device == Device::Cpu => Failure::Input(format!(
+            Failure::Input(reason) if device == Device::CPU => Failure::Input(format!(
                 "{reason}\nthe CPU may lack operators {}; check with --device cuda, or use --no-check",
                 precision.map_or_else(|| "of this kind".to_owned(), |precision| format!("in {}", precision.name()))
             )),

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::error::Error;
-use crate::onnx;
-use crate::onnx_model;
+use crate::onnx::{self, graph};
 
 /// What a command returns.
 pub type Outcome<T = ()> = Result<T, Failure>;
@@ -80,10 +79,10 @@ impl From<onnx::Error> for Failure {
     }
 }
 
-impl From<onnx_model::Error> for Failure {
-    fn from(error: onnx_model::Error) -> Self {
+impl From<graph::Error> for Failure {
+    fn from(error: graph::Error) -> Self {
         match error {
-            onnx_model::Error::Runtime(error) => error.into(),
+            graph::Error::Runtime(error) => error.into(),
             other => Self::input(other),
         }
     }

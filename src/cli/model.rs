@@ -7,7 +7,9 @@ use super::output::ModelId;
 use super::progress::Voice;
 use super::runtime::as_json;
 use super::runtime_args::RuntimeArgs;
-use crate::onnx::{ModelSource, Network, Runtime, RuntimeOptions, Sampler, SessionOptions, load};
+use crate::onnx::{
+    Device, ModelSource, Network, Runtime, RuntimeOptions, Sampler, SessionOptions, load, load_or_install,
+};
 use crate::plan::Scheduler;
 
 /// Finds the parts of a model, or of the built-in one if none is named.
@@ -53,11 +55,18 @@ pub struct Opened {
 /// # Errors
 /// Exit 3 if it is not to be had.
 pub fn runtime(args: &RuntimeArgs, voice: Voice) -> Outcome<&'static Runtime> {
-    let mut wanted = RuntimeOptions::from_environment(args.ort_dylib.clone());
-    wanted.may_install = !args.no_install;
-    wanted.cuda = args.device.iter().any(|device| device.gpu().is_some());
-    wanted.install.quiet = voice.is_quiet();
-    Ok(load(&wanted)?)
+    let mut wanted = RuntimeOptions::from_environment();
+    if let Some(library) = &args.ort_dylib {
+        wanted = wanted.library(library);
+    }
+    // A build for the first device that not every ONNX Runtime has.
+    if let Some(&device) = args.device.iter().find(|&&device| device != Device::AUTO && device != Device::CPU) {
+        wanted = wanted.device(device);
+    }
+    if args.no_install {
+        return Ok(load(&wanted)?);
+    }
+    Ok(load_or_install(&wanted, &mut |line| voice.say(format!("alphabar: {line}")))?)
 }
 
 /// How the options say a network is to be loaded, on the first of the devices.
@@ -65,13 +74,12 @@ pub fn runtime(args: &RuntimeArgs, voice: Voice) -> Outcome<&'static Runtime> {
 /// # Errors
 /// Exit 2 for names that cannot be read.
 pub fn session_options(args: &RuntimeArgs) -> Outcome<SessionOptions> {
-    Ok(SessionOptions {
-        device: args.device.first().copied().unwrap_or_default(),
-        threads: args.threads.map(usize::from),
-        ep_options: args.ep_options.clone(),
-        names: args.io.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
-        ..SessionOptions::default()
-    })
+    let names = args.io.as_deref().map(str::parse).transpose()?.unwrap_or_default();
+    let mut options = SessionOptions::new().device(args.device.first().copied().unwrap_or_default()).names(names);
+    if let Some(threads) = args.threads {
+        options = options.threads(threads.into());
+    }
+    Ok(args.ep_options.iter().fold(options, |options, (key, value)| options.provider_option(key, value)))
 }
 
 /// Loads the runtime, installing it if need be, and the model on one device.
@@ -100,7 +108,7 @@ pub fn open_all(source: ModelSource, args: &RuntimeArgs, voice: Voice) -> Outcom
     }
     let (mut devices, mut others) = (vec![network.device().to_string()], Vec::new());
     for &device in args.device.iter().skip(1) {
-        let other = Network::open_identified(runtime, &model, &SessionOptions { device, ..options.clone() })?;
+        let other = Network::open_identified(runtime, &model, &options.clone().device(device))?;
         devices.push(other.device().to_string());
         others.push(Sampler::new(other, Scheduler::default()));
     }

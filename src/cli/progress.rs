@@ -16,11 +16,6 @@ impl Voice {
         Self { quiet }
     }
 
-    /// True after `--quiet`.
-    pub const fn is_quiet(self) -> bool {
-        self.quiet
-    }
-
     /// One line.
     pub fn say(self, line: impl std::fmt::Display) {
         if !self.quiet {

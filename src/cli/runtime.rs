@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::failure::{Failure, Outcome, print};
-use crate::onnx::{Description, InstallOptions, RuntimeOptions, describe, install};
+use super::progress::Voice;
+use crate::onnx::{Build, Description, InstallOptions, RuntimeOptions, describe, install};
 
 /// Arguments of `alphabar runtime`.
 #[derive(clap::Args, Debug)]
@@ -24,7 +25,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put the pinned ONNX Runtime into the user's cache folder, by pip's download
+    /// Download the pinned ONNX Runtime into the cache folder, using pip
     Install {
         /// The build with the CUDA execution provider
         #[arg(long)]
@@ -38,10 +39,15 @@ enum Command {
 /// Exit 3 if nothing is found or the installation fails.
 pub fn run(args: &Args) -> Outcome {
     if let Some(Command::Install { cuda }) = args.command {
-        let library = install(cuda, &InstallOptions::from_environment()).map_err(Failure::from)?;
+        let build = if cuda { Build::Cuda } else { Build::Cpu };
+        let mut say = |line: &str| Voice::new(false).say(format!("alphabar: {line}"));
+        let library = install(build, &InstallOptions::from_environment(), &mut say).map_err(Failure::from)?;
         return print(format!("{}\n", library.display()));
     }
-    let options = RuntimeOptions::from_environment(args.ort_dylib.clone());
+    let mut options = RuntimeOptions::from_environment();
+    if let Some(library) = &args.ort_dylib {
+        options = options.library(library);
+    }
     let found = describe(&options)?;
     if args.json {
         let json = serde_json::to_string_pretty(&as_json(&found)).map_err(Failure::input)?;

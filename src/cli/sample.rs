@@ -14,7 +14,7 @@ use super::runtime_args::RuntimeArgs;
 use super::stage::{BatchSize, Place, Stage, parse_batch};
 use super::{interrupt, model};
 use crate::guidance::GuidanceScale;
-use crate::onnx::{Job, Sampler, Shared, StepLoop, Text, share};
+use crate::onnx::{Job, Sampler, Shared, Text, share};
 use crate::plan::Plan;
 
 /// Arguments of `alphabar sample`.
@@ -130,19 +130,27 @@ pub fn run(args: &Args) -> Outcome {
         let all: Vec<u64> = seeds.iter().collect();
         let seeds: Vec<u64> = positions.iter().map(|&k| all[k]).collect();
         let labels: Option<Vec<i64>> = samples.labels.as_ref().map(|all| positions.iter().map(|&k| all[k]).collect());
-        let job = Job {
-            labels: labels.as_deref(),
-            guidance,
-            null_label: args.null_label,
-            initial: given.initial.as_ref().map(|x| x.view()),
-            inputs: given.inputs.iter().map(|(name, values, _)| (name.clone(), values.view())).collect(),
-            batch: args.batch.0,
-            step_loop: args.step_loop.map(StepLoop::from),
-            stop: Some(interrupt::flag()),
-            ..Job::new(&plan, &seeds)
-        };
+        let mut job = Job::new(&plan, &seeds).guidance(guidance).stop(interrupt::flag());
+        if let Some(labels) = &labels {
+            job = job.labels(labels);
+        }
+        if let Some(label) = args.null_label {
+            job = job.null_label(label);
+        }
+        if let Some(initial) = &given.initial {
+            job = job.initial(initial.view());
+        }
+        for (name, values, _) in &given.inputs {
+            job = job.input(name, values.view());
+        }
+        if let Some(batch) = args.batch.0 {
+            job = job.batch(batch);
+        }
+        if let Some(place) = args.step_loop {
+            job = job.step_loop(place.into());
+        }
         let samplers: Vec<&Sampler> = std::iter::once(sampler).chain(&opened.others).collect();
-        let shared = args.carry_out(&samplers, &job, sink.as_mut(), voice)?;
+        let shared = args.carry_out(&samplers, &job, evaluations(guidance), sink.as_mut(), voice)?;
         runtime["loop"] = shared.step_loop.to_string().into();
         shared.batch
     };
@@ -342,12 +350,19 @@ impl Args {
         Ok(Some(turn.iter().copied().cycle().take(count).collect()))
     }
 
-    /// Runs the job into the sink and the film.
-    fn carry_out(&self, samplers: &[&Sampler], job: &Job<'_>, sink: &mut dyn Sink, voice: Voice) -> Outcome<Shared> {
-        let (count, steps, each) = (job.seeds.len(), job.plan.steps().len(), evaluations(job.guidance));
+    /// Runs the job, of so many evaluations for each sample and step, into the sink and the film.
+    fn carry_out(
+        &self,
+        samplers: &[&Sampler],
+        job: &Job<'_>,
+        each: usize,
+        sink: &mut dyn Sink,
+        voice: Voice,
+    ) -> Outcome<Shared> {
+        let (count, steps) = (job.seeds().len(), job.plan().steps().len());
         // A film shows the first few samples, whatever the size of the batches turns out to be.
         let film =
-            self.film.as_ref().map(|path| Film::open(path, samplers[0].shape(), count, job.plan)).transpose()?;
+            self.film.as_ref().map(|path| Film::open(path, samplers[0].shape(), count, job.plan())).transpose()?;
         let bar = voice.bar((count * steps * each) as u64);
         let stage = Stage::new(bar, each, film, voice);
         let shared = share(samplers, job, &stage, |batch| sink.take(batch.samples.view()))?;

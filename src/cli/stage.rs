@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use super::failure::Outcome;
 use super::output::Film;
 use super::progress::Voice;
-use crate::onnx::{Moment, Spectator, StepLoop};
+use crate::onnx::{Observer, StepLoop, StepView};
 
 /// Samples in one run of the network; `None` chooses.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ impl Stage {
     }
 }
 
-impl Spectator for Stage {
+impl Observer for Stage {
     fn note(&self, note: &str) {
         self.voice.say(note);
     }
@@ -78,9 +78,9 @@ impl Spectator for Stage {
         first == 0 && self.film.is_some()
     }
 
-    fn see(&self, moment: Moment<'_>) {
+    fn see(&self, view: StepView<'_>) {
         if let Some(film) = &self.film {
-            film.lock().unwrap_or_else(PoisonError::into_inner).see(moment.step, moment.x, moment.x0);
+            film.lock().unwrap_or_else(PoisonError::into_inner).see(view.step, view.x, view.x0);
         }
     }
 

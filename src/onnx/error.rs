@@ -60,8 +60,7 @@ pub enum Error {
     },
     /// ONNX Runtime would record and send telemetry.
     #[error(
-        "ONNX Runtime records and sends telemetry unless the environment variable {variable} is 1, and it is {found}; start the program with {variable}=1, or allow telemetry with SessionOptions::allow_telemetry or RuntimeOptions::allow_telemetry",
-        variable = super::environment::TELEMETRY_VARIABLE,
+        "ONNX Runtime records and sends telemetry unless the environment variable ORT_DISABLE_TELEMETRY is 1, and it is {found}; start the program with ORT_DISABLE_TELEMETRY=1, or allow telemetry with SessionOptions::allow_telemetry or RuntimeOptions::allow_telemetry",
         found = found.as_ref().map_or_else(|| "not set".to_owned(), |value| format!("{value:?}"))
     )]
     TelemetryOn {
@@ -69,7 +68,7 @@ pub enum Error {
         found: Option<String>,
     },
     /// A file that should be a shared library is something else.
-    #[error("{path} is not a shared library: {found}; name a file such as libonnxruntime.so.{pinned}", path = path.display(), pinned = super::wheels::PINNED)]
+    #[error("{path} is not a shared library: {found}; name a file such as libonnxruntime.so", path = path.display())]
     NotALibrary {
         /// The file.
         path: PathBuf,
@@ -133,10 +132,11 @@ pub enum Error {
     // ---- installing it ------------------------------------------------------------------------------------------
     /// No pinned build exists for this machine.
     #[error(
-        "no ONNX Runtime {pinned} build {flavour} is known for {platform}; known: {known}. Build or install one and name it with --ort-dylib",
-        pinned = super::wheels::PINNED
+        "no ONNX Runtime {version} build {flavour} is known for {platform}; known: {known}. Build or install one and name it with --ort-dylib"
     )]
     UnknownPlatform {
+        /// The version that is installed.
+        version: &'static str,
         /// The machine, as `os-arch`.
         platform: String,
         /// `"for CPU"` or `"for CUDA"`.
@@ -190,6 +190,14 @@ pub enum Error {
     NoCacheFolder,
 
     // ---- the device ---------------------------------------------------------------------------------------------
+    /// A text that names no device.
+    #[error("{found:?} is not a device; expected {expected}")]
+    UnknownDevice {
+        /// The text.
+        found: String,
+        /// The names there are.
+        expected: String,
+    },
     /// The device that was asked for cannot be used.
     #[error("device {device} cannot be used: {reason}{missing}; {advice}", missing = missing.as_ref().map(|m| format!(" (missing: {m})")).unwrap_or_default())]
     DeviceUnavailable {
@@ -467,7 +475,7 @@ impl Error {
             | Self::NoCacheFolder
             | Self::DeviceUnavailable { .. }
             | Self::OutOfMemory { .. } => ErrorClass::Runtime,
-            Self::DeviceOption { .. } | Self::BadIoNames { .. } => ErrorClass::Usage,
+            Self::DeviceOption { .. } | Self::UnknownDevice { .. } | Self::BadIoNames { .. } => ErrorClass::Usage,
             Self::ModelMissing { .. }
             | Self::NotAModel { .. }
             | Self::Unreadable { .. }

@@ -1,47 +1,33 @@
-//! Networks as ONNX graphs: the runtime, the model's contract, and evaluation.
+//! Networks as ONNX graphs: the runtime, the model's contract, evaluation, and sampling.
+//!
+//! The module is built in floors. Each uses those below it and none above (`tests/floors.rs` reads the sources):
+//!
+//! ```text
+//! sampler   jobs, batches, several devices
+//! loops     a plan carried out step by step: on the host, or resident on the device
+//! session   a graph opened on a device, and tensors bound to it
+//! graph     graphs as data: contract, weights, folding, conversion
+//! runtime   ONNX Runtime found, loaded and installed; devices and their providers
+//! error     what can go wrong
+//! ```
 
-mod ahead;
-mod batches;
-mod binary;
-mod binding;
-pub mod contract;
-pub mod device;
-pub mod environment;
 mod error;
-mod executor;
-mod fleet;
-mod identity;
-pub mod install;
-pub mod memory;
-mod native;
-mod opening;
-pub(crate) mod outside;
-pub mod pipeline;
-mod ports;
-mod probe;
-pub mod proto;
-mod reading;
-mod resident;
+pub mod graph;
+mod loops;
 pub mod runtime;
-pub mod sampler;
-mod search;
-pub mod session;
-pub mod settle;
-pub mod wheels;
+mod sampler;
+mod session;
 
-pub use batches::{Batch, Batches};
-pub use binding::Binding;
-pub use contract::{Contract, Element, IoNames, Port, TimestepPort, TimestepShape};
-pub use device::Device;
-pub use environment::Telemetry;
 pub use error::{Error, ErrorClass, Result};
-pub use executor::{Guidance, Moment, Timing};
-pub use fleet::{Shared, Spectator, share};
-pub use identity::Identified;
-pub use install::{InstallOptions, install};
-pub use native::gpu_memory;
-pub use pipeline::{ModelSource, Text, UnetConfig, Weights};
-pub use probe::{fold_constants, value_ports};
-pub use runtime::{Description, Found, Origin, Runtime, RuntimeOptions, describe, discover, load};
-pub use sampler::{Job, SampleError, Sampler, StepLoop};
-pub use session::{Network, Optimisation, SessionOptions};
+pub use graph::{
+    Contract, Dim, Element, Identified, IoNames, ModelSource, Port, Text, TimestepPort, TimestepShape, UnetConfig,
+    Weights,
+};
+pub use loops::{SampleError, StepView, Timing};
+pub use runtime::environment::{self, Telemetry};
+pub use runtime::{
+    Build, Description, Device, Found, InstallOptions, MemoryInUse, Origin, Runtime, RuntimeOptions, describe,
+    discover, install, load, load_or_install,
+};
+pub use sampler::{Batch, Batches, Job, Observer, Sampler, Shared, StepLoop, share};
+pub use session::{Binding, Network, Optimisation, SessionOptions};

@@ -15,7 +15,7 @@ const FALSE_FAILURE: f64 = 1e-6;
 
 fn draw(sampler: &alphabar::onnx::Sampler, plan: &Plan) -> Array2<f64> {
     let seeds: Vec<u64> = (0..COUNT as u64).collect();
-    let batches = sampler.start(Job { batch: Some(500), ..Job::new(plan, &seeds) }).unwrap();
+    let batches = sampler.start(Job::new(plan, &seeds).batch(500)).unwrap();
     let flat: Vec<f64> = batches.flat_map(|batch| batch.unwrap().samples.mapv(f64::from)).collect();
     Array2::from_shape_vec((COUNT, DIM), flat).unwrap()
 }

@@ -11,7 +11,7 @@ mod trajectory;
 use std::path::PathBuf;
 
 use alphabar::exact::Noising;
-use alphabar::onnx::{Device, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions};
+use alphabar::onnx::{Device, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, load_or_install};
 use alphabar::plan::{Method, Plan, Recipe, Scheduler};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use serde_json::Value;
@@ -130,9 +130,9 @@ fn sampler() -> Sampler {
     let folder = PathBuf::from(root).join("fixtures/mixture");
     let source = ModelSource::resolve(&folder).unwrap();
     let scheduler = Scheduler::from_json(&source.scheduler.as_ref().unwrap().text).unwrap();
-    let runtime = alphabar::onnx::load(&RuntimeOptions::from_environment(None)).unwrap();
-    let device = std::env::var("ALPHABAR_TEST_DEVICE").map_or(Device::Cpu, |name| name.parse().unwrap());
-    let options = SessionOptions { device, threads: Some(1), ..SessionOptions::default() };
+    let runtime = load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap();
+    let device = std::env::var("ALPHABAR_TEST_DEVICE").map_or(Device::CPU, |name| name.parse().unwrap());
+    let options = SessionOptions::new().device(device).threads(1);
     let sampler = Sampler::new(Network::open(runtime, &source, &options).unwrap(), scheduler);
     assert_eq!(sampler.shape().iter().product::<usize>(), DIM);
     sampler

@@ -118,7 +118,7 @@ const LOOPS: [StepLoop; 2] = [StepLoop::Host, StepLoop::Resident];
 
 /// The trajectories of a plan through ONNX Runtime against the reference, at every step.
 fn compare(sampler: &Sampler, run: &Plan, reference: &Reference, step_loop: StepLoop) -> Comparison {
-    let job = Job { batch: Some(SEEDS.len()), step_loop: Some(step_loop), ..Job::new(run, &SEEDS) };
+    let job = Job::new(run, &SEEDS).batch(SEEDS.len()).step_loop(step_loop);
     let mut batches = sampler.start(job).unwrap();
     let mut found = Comparison { shares: Vec::new(), deviation: 0.0, bound: 0.0 };
     let last = batches.next_observed(&mut |moment| {

@@ -1,7 +1,7 @@
 //! `alphabar bench`: what it counts and measures beside speed.
 
-use alphabar::onnx::{ModelSource, RuntimeOptions, load};
-use alphabar::onnx_model::{count, read};
+use alphabar::onnx::graph::{count, read};
+use alphabar::onnx::{ModelSource, RuntimeOptions, load_or_install};
 use serde_json::Value;
 
 use super::program::{Place, fixture};
@@ -26,7 +26,7 @@ fn by_hand() -> [u64; 3] {
 
 #[test]
 fn operations_are_those_counted_by_hand_and_by_pytorch() {
-    let runtime = load(&RuntimeOptions::from_environment(None)).unwrap();
+    let runtime = load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap();
     let flops = count(runtime, &read(&ModelSource::fixture()).unwrap()).unwrap();
     let [conv, gemm, matmul] = by_hand();
     assert_eq!(flops.by_op["Conv"], conv);

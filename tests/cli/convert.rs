@@ -1,8 +1,8 @@
 //! `alphabar convert`: what it writes, what it finds wrong, and what it leaves alone.
 
-use alphabar::onnx::{ModelSource, RuntimeOptions, load};
-use alphabar::onnx_model::proto::{Model, Node, Tensor, data_type};
-use alphabar::onnx_model::{Options, Precision, convert, decode, encode, infer, read};
+use alphabar::onnx::graph::proto::{Model, Node, Tensor, data_type};
+use alphabar::onnx::graph::{Options, Precision, convert, decode, encode, infer, read};
+use alphabar::onnx::{ModelSource, RuntimeOptions, load_or_install};
 use serde_json::Value;
 
 use super::program::{Place, fixture};
@@ -120,7 +120,7 @@ fn weights_beyond_the_range_stay_in_f32_and_are_named() {
 #[test]
 fn the_timestep_and_the_last_step_stay_in_f32() {
     let mut model = original();
-    let types = infer(load(&RuntimeOptions::from_environment(None)).unwrap(), &model).unwrap();
+    let types = infer(load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap(), &model).unwrap();
     convert(&mut model, &types, &Options::new(Precision::Fp16)).unwrap();
     let graph = model.graph.as_ref().unwrap();
     let made = |op: &str| graph.node.iter().find(|node| node.op() == op).unwrap();
@@ -144,7 +144,7 @@ fn the_timestep_and_the_last_step_stay_in_f32() {
 #[test]
 fn bf16_rounds_to_8_bits_and_needs_opset_22() {
     let mut model = original();
-    let types = infer(load(&RuntimeOptions::from_environment(None)).unwrap(), &model).unwrap();
+    let types = infer(load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap(), &model).unwrap();
     let before = model.graph.as_ref().unwrap().initializer.clone();
     convert(&mut model, &types, &Options::new(Precision::Bf16)).unwrap();
     assert_eq!(model.opset_import[0].version, Some(22));

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use alphabar::onnx::{InstallOptions, install};
+use alphabar::onnx::{Build, InstallOptions, install};
 
 use crate::program::{Ended, Place, ended};
 
@@ -66,7 +66,7 @@ struct Trap {
 impl Trap {
     fn new() -> Self {
         let options = InstallOptions::from_environment();
-        let library = install(false, &options).unwrap();
+        let library = install(Build::Cpu, &options, &mut |_| {}).unwrap();
         let cache = library.parent().unwrap().parent().unwrap().to_path_buf();
         let trap = Self { place: Place::new(), marks: Place::new(), cache };
         let decoy = trap.compile();
@@ -308,7 +308,7 @@ fn pip_is_not_the_one_in_the_current_folder() {
 fn absolute_places_and_the_users_packages_are_found() {
     let trap = Trap::new();
     let place = Place::new();
-    let library = install(false, &InstallOptions::from_environment()).unwrap();
+    let library = install(Build::Cpu, &InstallOptions::from_environment(), &mut |_| {}).unwrap();
     let package = |site: &str| {
         let folder = place.path(site).join("onnxruntime/capi");
         std::fs::create_dir_all(&folder).unwrap();

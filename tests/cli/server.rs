@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use alphabar::onnx::{Binding, Job, SampleError, Sampler, SessionOptions};
+use alphabar::onnx::{Binding, Job, RuntimeOptions, SampleError, Sampler, SessionOptions, load_or_install};
 use alphabar::plan::{Clip, Noise, Plan, Source, Step, Store, Term};
 use alphabar::sample::{Denoiser, Executor};
 use ndarray::{Array4, ArrayView, Ix4};
@@ -12,7 +12,9 @@ use ndarray_npy::read_npy;
 use crate::program::{Place, fixture, network};
 
 fn open(model: &Path) -> Sampler {
-    Sampler::open(model, &SessionOptions::default()).unwrap()
+    // The library installs nothing by itself.
+    load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap();
+    Sampler::open(model, &SessionOptions::new()).unwrap()
 }
 
 #[test]
@@ -21,7 +23,7 @@ fn batches_arrive_as_arrays_and_are_those_of_the_program() {
     let recipe = sampler.recipe().unwrap().steps(5);
     let plan = recipe.plan().unwrap();
     let (seeds, labels) = ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4]);
-    let job = Job { labels: Some(&labels), batch: Some(2), ..Job::new(&plan, &seeds) };
+    let job = Job::new(&plan, &seeds).labels(&labels).batch(2);
     let batches: Vec<_> = sampler.start(job).unwrap().collect::<Result<_, _>>().unwrap();
     let sizes: Vec<_> = batches.iter().map(|batch| (batch.first, batch.samples.dim())).collect();
     assert_eq!(sizes, [(0, (2, 1, 28, 28)), (2, (2, 1, 28, 28)), (4, (1, 1, 28, 28))]);
@@ -38,7 +40,7 @@ fn a_job_can_be_watched_and_stopped() {
     let sampler = open(&fixture("mnist-unet"));
     let plan = sampler.recipe().unwrap().plan().unwrap();
     let stop = AtomicBool::new(false);
-    let job = Job { labels: Some(&[3]), stop: Some(&stop), ..Job::new(&plan, &[1]) };
+    let job = Job::new(&plan, &[1]).labels(&[3]).stop(&stop);
     let mut batches = sampler.start(job).unwrap();
     let mut seen = Vec::new();
     let result = batches.next_observed(&mut |moment| {
@@ -59,9 +61,9 @@ fn a_job_that_does_not_fit_the_model_is_refused_before_it_starts() {
     let refused = |job: Job<'_>| sampler.start(job).unwrap_err().to_string();
     assert!(refused(Job::new(&plan, &[])).contains("seeds"));
     assert!(refused(Job::new(&plan, &[1])).contains("class_labels"));
-    assert!(refused(Job { labels: Some(&[1, 2]), ..Job::new(&plan, &[1]) }).contains("labels"));
-    assert!(refused(Job { labels: Some(&[77]), ..Job::new(&plan, &[1]) }).contains("77"));
-    let unseen = Job { labels: Some(&[1]), null_label: Some(77), guidance, ..Job::new(&plan, &[1]) };
+    assert!(refused(Job::new(&plan, &[1]).labels(&[1, 2])).contains("labels"));
+    assert!(refused(Job::new(&plan, &[1]).labels(&[77])).contains("77"));
+    let unseen = Job::new(&plan, &[1]).labels(&[1]).null_label(77).guidance(guidance);
     assert!(sampler.start(unseen).unwrap().next().unwrap().unwrap_err().to_string().contains("77"));
 }
 
@@ -72,7 +74,7 @@ fn samplers_are_shared_between_threads() {
     let plan = recipe.plan().unwrap();
     let run = |seed: u64| {
         let (seeds, labels) = ([seed], [4]);
-        let job = Job { labels: Some(&labels), ..Job::new(&plan, &seeds) };
+        let job = Job::new(&plan, &seeds).labels(&labels);
         sampler.start(job).unwrap().next().unwrap().unwrap().samples
     };
     let alone = [run(1), run(2)];

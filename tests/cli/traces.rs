@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use alphabar::onnx::{InstallOptions, install};
+use alphabar::onnx::{Build, InstallOptions, install};
 
 use crate::program::{Place, ended};
 
@@ -24,7 +24,7 @@ const FOLDERS: [&str; 7] =
 
 /// The cache folder, with a runtime in it.
 fn cache() -> std::path::PathBuf {
-    let library = install(false, &InstallOptions::from_environment()).unwrap();
+    let library = install(Build::Cpu, &InstallOptions::from_environment(), &mut |_| {}).unwrap();
     library.parent().unwrap().parent().unwrap().to_path_buf()
 }
 

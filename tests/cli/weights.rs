@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use alphabar::onnx::proto::{
+use alphabar::onnx::graph::proto::{
     Attribute, EXTERNAL, Entry, Graph, Model, Node, OperatorSet, Tensor, ValueInfo, data_type,
 };
 use prost::Message as _;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use alphabar::onnx::{Contract, Element, Error, ModelSource, Network, SessionOptions, TimestepShape};
+use alphabar::onnx::{Contract, Element, Error, ModelSource, Network, TimestepShape};
 
 use crate::{on_cpu, open, runtime};
 
@@ -49,10 +49,10 @@ fn other_names_are_recognised_or_asked_for() {
     assert!(matches!(&error, Error::PortAmbiguous { role: "timestep", .. }), "{error}");
     assert_eq!(error.exit_code(), 1);
     let names = "sample=x,timestep=t,class_labels=y,out_sample=eps".parse().unwrap();
-    let network = open("ambiguous.onnx", &SessionOptions { names, ..on_cpu() }).unwrap();
+    let network = open("ambiguous.onnx", &on_cpu().names(names)).unwrap();
     assert!(network.notes().is_empty());
     let names = "timestep=time".parse().unwrap();
-    let error = open("plain.onnx", &SessionOptions { names, ..on_cpu() }).unwrap_err();
+    let error = open("plain.onnx", &on_cpu().names(names)).unwrap_err();
     assert!(matches!(&error, Error::PortUnknown { role: "timestep", .. }), "{error}");
 }
 
@@ -73,7 +73,7 @@ fn further_inputs_batch_and_size_are_read() {
     assert_eq!(contract("plain.onnx").batch, None);
 
     assert_eq!(open("open_size.onnx", &on_cpu()).unwrap_err(), Error::SizeUnknown);
-    let sized = SessionOptions { size: Some((8, 6)), ..on_cpu() };
+    let sized = on_cpu().size(8, 6);
     assert_eq!(open("open_size.onnx", &sized).unwrap().sample_shape(5), [5, 3, 8, 6]);
     assert!(matches!(open("plain.onnx", &sized), Err(Error::PortMisfit { .. })));
 }

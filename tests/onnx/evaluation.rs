@@ -1,7 +1,7 @@
 //! Evaluation through bound tensors. The graphs compute 0.5 x + t (+ label + further inputs), exactly in float32.
 
-use alphabar::onnx::{Device, Error, ModelSource, Network, SessionOptions, device::CUDA_PROVIDER};
-use alphabar::onnx::{proto::Model, settle::settle};
+use alphabar::onnx::graph::{fold_shapes, proto::Model};
+use alphabar::onnx::{Device, Error, ModelSource, Network};
 use ndarray::{Array, ArrayD, IxDyn};
 
 use crate::{child, graph, on_cpu, open, runtime};
@@ -163,17 +163,17 @@ fn bindings_of_one_network_do_not_disturb_each_other() {
 
 #[test]
 fn a_device_that_is_not_there_is_an_error_and_auto_says_what_it_took() {
-    if runtime().has_provider(CUDA_PROVIDER) {
+    if runtime().has_provider("CUDAExecutionProvider") {
         return;
     }
-    let cuda = SessionOptions { device: Device::Cuda(0), ..on_cpu() };
+    let cuda = on_cpu().device(Device::cuda(0));
     let error = open("plain.onnx", &cuda).unwrap_err();
     assert_eq!(error.exit_code(), 3);
     assert!(error.to_string().contains("without CUDA") && error.to_string().contains("--cuda"), "{error}");
-    let auto = open("plain.onnx", &SessionOptions { device: Device::Auto, ..on_cpu() }).unwrap();
-    assert_eq!(auto.device(), Device::Cpu);
+    let auto = open("plain.onnx", &on_cpu().device(Device::AUTO)).unwrap();
+    assert_eq!(auto.device(), Device::CPU);
     assert!(auto.notes()[0].contains("using the CPU"), "{:?}", auto.notes());
-    let odd = SessionOptions { ep_options: vec![("prefer_nhwc".into(), "1".into())], ..on_cpu() };
+    let odd = on_cpu().provider_option("prefer_nhwc", "1");
     let error = open("plain.onnx", &odd).unwrap_err();
     assert!(matches!(error, Error::DeviceOption { .. }) && error.exit_code() == 2, "{error}");
 }
@@ -223,16 +223,16 @@ fn memory_does_not_grow_over_5000_runs() {
 
 /// What a graph computes from shapes becomes constants, for every batch, and changes nothing else.
 #[test]
-fn a_settled_graph_computes_no_shapes() {
+fn a_folded_graph_computes_no_shapes() {
     let source = ModelSource::resolve(&graph("from_shape.onnx")).unwrap();
     let mut model = Model::from_bytes(&std::fs::read(graph("from_shape.onnx")).unwrap()[..]).unwrap();
-    let saved = settle(runtime(), &mut model).unwrap();
+    let saved = fold_shapes(runtime(), &mut model).unwrap();
     let ops: Vec<&str> = model.graph.as_ref().unwrap().node.iter().map(|node| node.op()).collect();
     assert_eq!(saved, 9, "{ops:?}");
     let kept = ["Reshape", "Mul", "Reshape", "Identity", "Mul", "Cast", "Reshape", "Add", "Identity"];
     assert_eq!(ops, kept);
-    let settled = ModelSource::from_bytes("settled".to_owned(), model.to_bytes().into());
-    let [plain, settled] = [source, settled].map(|source| Network::open(runtime(), &source, &on_cpu()).unwrap());
+    let folded = ModelSource::from_bytes("folded".to_owned(), model.to_bytes().into());
+    let [plain, folded] = [source, folded].map(|source| Network::open(runtime(), &source, &on_cpu()).unwrap());
     for batch in [1, 2, 5] {
         let output = |network: &Network| {
             let mut binding = network.bind(batch).unwrap();
@@ -241,6 +241,6 @@ fn a_settled_graph_computes_no_shapes() {
             binding.run().unwrap();
             binding.output().to_vec()
         };
-        assert_eq!(output(&plain), output(&settled), "batch {batch}");
+        assert_eq!(output(&plain), output(&folded), "batch {batch}");
     }
 }

@@ -1,17 +1,30 @@
 //! Installing: with the real pip, from two processes at once, and with everything that can be missing.
 
-use std::{fs, path::Path, process::Stdio};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use alphabar::onnx::{
-    Error, InstallOptions, Origin, RuntimeOptions, discover, install,
+    Build, Error, InstallOptions, Origin, RuntimeOptions, discover, install, load_or_install,
     runtime::inspect,
-    wheels::{PINNED, Wheel},
+    runtime::wheels::{PINNED, Wheel},
 };
 
 use crate::child;
 
 fn options(cache: &Path, python: Option<&Path>) -> InstallOptions {
-    InstallOptions { cache: Some(cache.to_path_buf()), python: python.map(Path::to_path_buf), quiet: true }
+    let options = InstallOptions::new().cache(cache);
+    match python {
+        Some(python) => options.python(python),
+        None => options,
+    }
+}
+
+/// Without a line to anybody.
+fn quietly(build: Build, options: &InstallOptions) -> alphabar::onnx::Result<PathBuf> {
+    install(build, options, &mut |_| {})
 }
 
 fn entries(folder: &Path) -> Vec<String> {
@@ -24,12 +37,8 @@ fn entries(folder: &Path) -> Vec<String> {
 #[test]
 #[ignore = "run by two_processes_install_at_once"]
 fn installs_into_the_named_cache() {
-    let found = discover(&RuntimeOptions {
-        python_roots: Vec::new(),
-        ask_python: false,
-        ..RuntimeOptions::from_environment(None)
-    })
-    .unwrap();
+    let options = RuntimeOptions::from_environment().without_python();
+    let found = load_or_install(&options, &mut |line| eprintln!("alphabar: {line}")).unwrap().description();
     println!("origin={:?}", found.origin);
     println!("path={}", found.path.display());
 }
@@ -60,7 +69,7 @@ fn two_processes_install_at_once() {
     // One download, one library, and nothing else left behind.
     assert!(paths.iter().all(|p| *p == paths[0]));
     assert_eq!(lines, 1);
-    let wheel = Wheel::find(std::env::consts::OS, std::env::consts::ARCH, false).unwrap();
+    let wheel = Wheel::find(std::env::consts::OS, std::env::consts::ARCH, Build::Cpu).unwrap();
     assert_eq!(entries(cache.path()), ["install.lock".to_owned(), wheel.folder()]);
     let files = entries(&cache.path().join(wheel.folder()));
     assert!(files.contains(&"LICENSE".to_owned()) && files.contains(&"ThirdPartyNotices.txt".to_owned()));
@@ -69,7 +78,7 @@ fn two_processes_install_at_once() {
 
     // It is found from now on, without Python.
     let nobody = Path::new("/nonexistent/python");
-    assert_eq!(install(false, &options(cache.path(), Some(nobody))).unwrap(), Path::new(&paths[0]));
+    assert_eq!(quietly(Build::Cpu, &options(cache.path(), Some(nobody))).unwrap(), Path::new(&paths[0]));
 
     // A broken installation is replaced, not used.
     if cfg!(target_os = "linux") {
@@ -77,9 +86,9 @@ fn two_processes_install_at_once() {
         // A new file: this process has the old one mapped.
         fs::remove_file(&paths[0]).unwrap();
         fs::write(&paths[0], &whole[..1000]).unwrap();
-        let error = install(false, &options(cache.path(), Some(nobody))).unwrap_err();
+        let error = quietly(Build::Cpu, &options(cache.path(), Some(nobody))).unwrap_err();
         assert!(matches!(error, Error::Download { .. }), "{error}");
-        install(false, &options(cache.path(), None)).unwrap();
+        quietly(Build::Cpu, &options(cache.path(), None)).unwrap();
         assert_eq!(fs::read(&paths[0]).unwrap(), whole);
         assert_eq!(entries(cache.path()), ["install.lock".to_owned(), wheel.folder()]);
     }
@@ -88,7 +97,7 @@ fn two_processes_install_at_once() {
 #[test]
 fn without_python_the_message_says_what_was_tried() {
     let cache = tempfile::tempdir().unwrap();
-    let error = install(false, &options(cache.path(), Some(Path::new("/nonexistent/python")))).unwrap_err();
+    let error = quietly(Build::Cpu, &options(cache.path(), Some(Path::new("/nonexistent/python")))).unwrap_err();
     assert_eq!(error.exit_code(), 3);
     let text = error.to_string();
     assert!(
@@ -101,11 +110,11 @@ fn without_python_the_message_says_what_was_tried() {
 #[test]
 fn a_build_that_does_not_exist_is_refused() {
     let cache = tempfile::tempdir().unwrap();
-    if Wheel::find(std::env::consts::OS, std::env::consts::ARCH, true).is_none() {
-        assert!(matches!(install(true, &options(cache.path(), None)), Err(Error::UnknownPlatform { .. })));
+    if Wheel::find(std::env::consts::OS, std::env::consts::ARCH, Build::Cuda).is_none() {
+        assert!(matches!(quietly(Build::Cuda, &options(cache.path(), None)), Err(Error::UnknownPlatform { .. })));
     }
-    let nowhere = InstallOptions { cache: None, python: None, quiet: true };
-    assert_eq!(install(false, &nowhere).unwrap_err(), Error::NoCacheFolder);
+    let nowhere = InstallOptions::new();
+    assert_eq!(quietly(Build::Cpu, &nowhere).unwrap_err(), Error::NoCacheFolder);
 }
 
 #[cfg(unix)]
@@ -127,7 +136,7 @@ mod with_a_false_pip {
         let dir = tempfile::tempdir().unwrap();
         for script in ["echo 'No module named pip' >&2; exit 1", "echo 'Connection refused' >&2; exit 1", "exit 7"] {
             let fake = python(dir.path(), script);
-            let error = install(false, &options(&dir.path().join("cache"), Some(&fake))).unwrap_err();
+            let error = quietly(Build::Cpu, &options(&dir.path().join("cache"), Some(&fake))).unwrap_err();
             let Error::Download { attempts } = &error else { panic!("{error}") };
             let said = script.split('\'').nth(1).unwrap_or("failed without a message");
             assert!(attempts[0].contains(said), "{error}");
@@ -138,11 +147,11 @@ mod with_a_false_pip {
     #[test]
     fn a_wheel_with_another_hash_is_not_installed() {
         let dir = tempfile::tempdir().unwrap();
-        let wheel = Wheel::find(std::env::consts::OS, std::env::consts::ARCH, false).unwrap();
+        let wheel = Wheel::find(std::env::consts::OS, std::env::consts::ARCH, Build::Cpu).unwrap();
         // pip runs in the folder it downloads to.
         let fake = python(dir.path(), &format!("echo forged > {}", wheel.file));
         let cache = dir.path().join("cache");
-        let error = install(false, &options(&cache, Some(&fake))).unwrap_err();
+        let error = quietly(Build::Cpu, &options(&cache, Some(&fake))).unwrap_err();
         assert!(matches!(&error, Error::HashMismatch { expected, .. } if expected == wheel.sha256), "{error}");
         assert_eq!(error.exit_code(), 3);
         assert_eq!(entries(&cache), ["install.lock"]);
@@ -152,7 +161,7 @@ mod with_a_false_pip {
     fn pip_that_fetches_something_else_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let fake = python(dir.path(), "true");
-        let error = install(false, &options(&dir.path().join("cache"), Some(&fake))).unwrap_err();
+        let error = quietly(Build::Cpu, &options(&dir.path().join("cache"), Some(&fake))).unwrap_err();
         assert!(matches!(&error, Error::Download { attempts } if attempts[0].contains("did not fetch")), "{error}");
     }
 
@@ -161,24 +170,19 @@ mod with_a_false_pip {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "").unwrap();
         let cache = dir.path().join("file/cache");
-        let error = install(false, &options(&cache, None)).unwrap_err();
+        let error = quietly(Build::Cpu, &options(&cache, None)).unwrap_err();
         assert!(matches!(&error, Error::Cache { path, .. } if *path == cache), "{error}");
         assert_eq!(error.exit_code(), 3);
     }
 
     #[test]
-    fn a_forbidden_installation_is_not_tried() {
+    fn looking_never_installs() {
         let dir = tempfile::tempdir().unwrap();
         let fake = python(dir.path(), "touch ran; exit 1");
-        let forbidden = RuntimeOptions {
-            python_roots: Vec::new(),
-            ask_python: false,
-            library_from_environment: None,
-            install: options(&dir.path().join("cache"), Some(&fake)),
-            may_install: false,
-            ..RuntimeOptions::from_environment(None)
-        };
-        assert!(matches!(discover(&forbidden), Err(Error::NoRuntime { .. })));
+        let options = RuntimeOptions::new().install(options(&dir.path().join("cache"), Some(&fake)));
+        let error = discover(&options).unwrap_err();
+        assert!(matches!(error, Error::NoRuntime { .. }));
+        assert!(error.to_string().contains("alphabar runtime install"), "it says what to do: {error}");
         assert!(!dir.path().join("cache").exists());
     }
 
@@ -190,15 +194,8 @@ mod with_a_false_pip {
         fs::create_dir_all(package.join("capi")).unwrap();
         fs::copy(&library, package.join("capi").join(library.file_name().unwrap())).unwrap();
         let fake = python(dir.path(), &format!("echo {}", package.display()));
-        let found = discover(&RuntimeOptions {
-            python_roots: Vec::new(),
-            ask_python: true,
-            library_from_environment: None,
-            install: options(&dir.path().join("cache"), Some(&fake)),
-            may_install: false,
-            ..RuntimeOptions::from_environment(None)
-        })
-        .unwrap();
+        let options = options(&dir.path().join("cache"), Some(&fake));
+        let found = discover(&RuntimeOptions::new().asking_python().install(options)).unwrap();
         assert!(matches!(&found.origin, Origin::Python(name) if name.ends_with("/python")), "{found:?}");
         assert!(found.path.starts_with(&package));
     }

@@ -7,25 +7,16 @@ use std::{
 };
 
 use alphabar::onnx::{
-    Error, InstallOptions, Origin, RuntimeOptions, Telemetry, discover, load,
+    Device, Error, InstallOptions, Origin, RuntimeOptions, discover, load,
     runtime::inspect,
-    wheels::{MINIMUM_MINOR, PINNED},
+    runtime::wheels::{MINIMUM_MINOR, PINNED},
 };
 
 use crate::runtime;
 
-/// Looks nowhere and installs nothing.
+/// Looks into a cache folder and nowhere else.
 fn nowhere(cache: &Path) -> RuntimeOptions {
-    RuntimeOptions {
-        library: None,
-        library_from_environment: None,
-        python_roots: Vec::new(),
-        ask_python: false,
-        install: InstallOptions { cache: Some(cache.to_path_buf()), python: None, quiet: true },
-        may_install: false,
-        cuda: false,
-        telemetry: Telemetry::Refused,
-    }
+    RuntimeOptions::new().install(InstallOptions::new().cache(cache))
 }
 
 fn file_name() -> &'static str {
@@ -68,7 +59,9 @@ pub fn compile(folder: &Path, version: Option<&str>) -> PathBuf {
 /// A library header for a machine that this is not.
 fn foreign() -> Vec<u8> {
     let mut header = vec![0u8; 64];
-    header[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
+    header[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1, 1]);
+    // A shared library, of version 1.
+    (header[16], header[20]) = (3, 1);
     header[18] = if cfg!(target_arch = "x86_64") { 183 } else { 62 };
     header
 }
@@ -94,12 +87,8 @@ fn a_named_library_is_used_or_is_an_error() {
     let at = |name: &str| dir.path().join(name);
     let refused = |path: PathBuf| {
         // A good candidate elsewhere must not hide the failure.
-        let from_argument = RuntimeOptions { library: Some(path.clone()), ..RuntimeOptions::from_environment(None) };
-        let from_environment = RuntimeOptions {
-            library: None,
-            library_from_environment: Some(path),
-            ..RuntimeOptions::from_environment(None)
-        };
+        let from_argument = RuntimeOptions::from_environment().library(&path);
+        let from_environment = RuntimeOptions::from_environment().library_from_environment(path);
         let error = discover(&from_argument).unwrap_err();
         let same = discover(&from_environment).unwrap_err();
         assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&same));
@@ -130,7 +119,7 @@ fn a_named_library_is_used_or_is_an_error() {
     let error = refused(other);
     assert!(matches!(&error, Error::LibraryBroken { reason, .. } if reason.contains("OrtGetApiBase")), "{error}");
 
-    let usable = RuntimeOptions { library: Some(runtime().description().path.clone()), ..nowhere(dir.path()) };
+    let usable = nowhere(dir.path()).library(&runtime().description().path);
     assert_eq!(discover(&usable).unwrap().origin, Origin::Argument);
 }
 
@@ -152,9 +141,8 @@ fn a_runtime_that_is_too_old_is_refused_with_its_version() {
 fn python_comes_before_the_cache_and_bad_candidates_are_passed_over() {
     let dir = tempfile::tempdir().unwrap();
     let cache = dir.path().join("cache");
-    let options = |roots: &[&PathBuf]| RuntimeOptions {
-        python_roots: roots.iter().map(|r| ("VIRTUAL_ENV".to_owned(), (*r).clone())).collect(),
-        ..nowhere(&cache)
+    let options = |roots: &[&PathBuf]| {
+        roots.iter().fold(nowhere(&cache), |options, root| options.python_root("VIRTUAL_ENV", root))
     };
 
     // Nothing anywhere: every place is listed.
@@ -205,17 +193,13 @@ fn with_cuda_a_build_that_has_it_is_preferred() {
     let with = cache.join(format!("onnxruntime-{PINNED}-cuda-test")).join(file_name());
     good(&with);
     let venv = python_root(&dir.path().join("venv"), good);
-    let options = RuntimeOptions {
-        python_roots: vec![("VIRTUAL_ENV".to_owned(), venv.clone())],
-        cuda: true,
-        ..nowhere(&cache)
-    };
+    let options = nowhere(&cache).python_root("VIRTUAL_ENV", &venv).device(Device::cuda(0));
     // Neither has the provider's library: the first is used, with notes.
     let found = discover(&options).unwrap();
     assert!(found.path.starts_with(&venv) && found.notes.len() == 2, "{found:?}");
     fs::write(with.with_file_name("libonnxruntime_providers_cuda.so"), "").unwrap();
     assert_eq!(discover(&options).unwrap().path, with);
-    assert!(discover(&RuntimeOptions { cuda: false, ..options }).unwrap().path.starts_with(&venv));
+    assert!(discover(&options.device(Device::CPU)).unwrap().path.starts_with(&venv));
 }
 
 #[test]
@@ -223,11 +207,11 @@ fn a_process_has_one_runtime() {
     let first = runtime();
     assert!(first.has_provider("CPUExecutionProvider"));
     assert!(std::ptr::eq(first, runtime()));
-    assert!(std::ptr::eq(first, load(&RuntimeOptions::only(first.description().path.clone())).unwrap()));
+    assert!(std::ptr::eq(first, load(&RuntimeOptions::new().library(&first.description().path)).unwrap()));
     let dir = tempfile::tempdir().unwrap();
     let other = dir.path().join(file_name());
     good(&other);
-    let error = load(&RuntimeOptions::only(other)).unwrap_err();
+    let error = load(&RuntimeOptions::new().library(other)).unwrap_err();
     assert!(matches!(error, Error::AlreadyLoaded { .. }), "{error}");
     assert_eq!(error.exit_code(), 3);
 }

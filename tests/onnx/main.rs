@@ -10,11 +10,11 @@ mod resident;
 
 use std::path::PathBuf;
 
-use alphabar::onnx::{ModelSource, Network, Runtime, RuntimeOptions, SessionOptions};
+use alphabar::onnx::{Device, ModelSource, Network, Runtime, RuntimeOptions, SessionOptions, load_or_install};
 
 /// The runtime, found or installed as the program does it.
 fn runtime() -> &'static Runtime {
-    alphabar::onnx::load(&RuntimeOptions::from_environment(None)).unwrap()
+    load_or_install(&RuntimeOptions::from_environment(), &mut |_| {}).unwrap()
 }
 
 fn graph(name: &str) -> PathBuf {
@@ -22,7 +22,7 @@ fn graph(name: &str) -> PathBuf {
 }
 
 fn on_cpu() -> SessionOptions {
-    SessionOptions { device: alphabar::onnx::Device::Cpu, threads: Some(1), ..SessionOptions::default() }
+    SessionOptions::new().device(Device::CPU).threads(1)
 }
 
 fn open(name: &str, options: &SessionOptions) -> alphabar::onnx::Result<Network> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use alphabar::guidance::GuidanceScale;
 use alphabar::onnx::{
-    Batch, Job, ModelSource, Network, SampleError, Sampler, SessionOptions, Spectator, StepLoop, share,
+    Batch, Job, ModelSource, Network, Observer, SampleError, Sampler, SessionOptions, StepLoop, StepView, share,
 };
 use alphabar::plan::{
     Ancestral, Clip, ClippedEpsilon, Clock, Ddim, DpmSolver, DpmSolverPlusPlus2M, End, Grid, Heun, Noise, Order,
@@ -69,7 +69,12 @@ fn plans() -> Vec<(&'static str, Plan)> {
 
 /// The samples and every x and x̂₀ on the way, in batches of two.
 fn run(sampler: &Sampler, job: &Job<'_>, step_loop: StepLoop) -> (Vec<f32>, Vec<f32>) {
-    let job = Job { step_loop: Some(step_loop), batch: job.batch.or(Some(2)), ..job.clone() };
+    run_by(sampler, &job.clone().batch(2), step_loop)
+}
+
+/// As [`run`], in the job's own batches.
+fn run_by(sampler: &Sampler, job: &Job<'_>, step_loop: StepLoop) -> (Vec<f32>, Vec<f32>) {
+    let job = job.clone().step_loop(step_loop);
     let mut batches = sampler.start(job).unwrap();
     assert_eq!(batches.step_loop(), step_loop);
     let (mut samples, mut path) = (Vec::new(), Vec::new());
@@ -127,7 +132,7 @@ fn every_contract_gives_the_hosts_samples() {
         is_the_same(&sampler(&format!("graphs/{name}.onnx")), name, &Job::new(plan, &SEEDS));
     }
     let image = ArrayD::from_shape_fn(IxDyn(&[5, 3, 16, 16]), |at| (at[0] + at[2] * at[3]) as f32 / 100.0);
-    let job = Job { inputs: vec![("image".to_owned(), image.view())], ..Job::new(plan, &SEEDS) };
+    let job = Job::new(plan, &SEEDS).input("image", image.view());
     is_the_same(&sampler("diffusers/conditioned.onnx"), "conditioned", &job);
 }
 
@@ -148,10 +153,10 @@ fn guidance_gives_the_hosts_samples() {
     for scale in [0.0, 2.5] {
         let guidance = GuidanceScale::new(scale).unwrap();
         for (what, plan) in plans().iter().take(4) {
-            let job = Job { guidance, null_label: Some(4), ..Job::new(plan, &SEEDS) };
-            is_the_same(&sampler, what, &Job { labels: Some(&[0, 1, 2, 3, 0]), ..job.clone() });
-            let other = run(&sampler, &Job { labels: Some(&[0, 1, 2, 3, 1]), ..job.clone() }, StepLoop::Resident).0;
-            let one = run(&sampler, &Job { labels: Some(&[0, 1, 2, 3, 0]), ..job }, StepLoop::Resident).0;
+            let job = Job::new(plan, &SEEDS).guidance(guidance).null_label(4);
+            is_the_same(&sampler, what, &job.clone().labels(&[0, 1, 2, 3, 0]));
+            let other = run(&sampler, &job.clone().labels(&[0, 1, 2, 3, 1]), StepLoop::Resident).0;
+            let one = run(&sampler, &job.labels(&[0, 1, 2, 3, 0]), StepLoop::Resident).0;
             assert_eq!(deviation(&one, &other) > 100.0, scale > 0.0, "a label counts where it is guided to");
         }
     }
@@ -245,7 +250,7 @@ fn what_it_cannot_do_is_said_and_the_cpu_takes_the_hosts_loop() {
     let (_, route) = route(5);
     let clip = Clip::Quantile { fraction: 0.995, max: 2.0 };
     let plan = Ancestral { prediction: PREDICTION, clip, variance: ReverseVariance::Beta }.plan(&route).unwrap();
-    let resident = |plan| Job { step_loop: Some(StepLoop::Resident), ..Job::new(plan, &SEEDS) };
+    let resident = |plan| Job::new(plan, &SEEDS).step_loop(StepLoop::Resident);
     let refused = tiny.start(resident(&plan)).unwrap_err().to_string();
     assert!(refused.contains("quantile") && refused.contains("host"), "{refused}");
     let usual = tiny.start(Job::new(&plan, &SEEDS)).unwrap();
@@ -272,7 +277,7 @@ fn an_output_that_is_not_finite_is_found_with_its_step() {
         let ddim = Ddim { prediction: PREDICTION, clip, clipped_epsilon: ClippedEpsilon::FromClippedX0, eta: 0.0 };
         let plan = ddim.plan(&route).unwrap();
         let failed = |step_loop| {
-            let job = Job { step_loop: Some(step_loop), ..Job::new(&plan, &SEEDS[..2]) };
+            let job = Job::new(&plan, &SEEDS[..2]).step_loop(step_loop);
             sampler.start(job).unwrap().next().unwrap().unwrap_err()
         };
         for step_loop in [StepLoop::Host, StepLoop::Resident] {
@@ -292,8 +297,8 @@ fn jobs_follow_each_other() {
     for round in 0..2 {
         for (k, (what, plan)) in plans.iter().enumerate().filter(|(k, _)| [1, 7, 10].contains(k)) {
             for batch in [2, 2, 5] {
-                let job = Job { batch: Some(batch), ..Job::new(plan, &SEEDS) };
-                let again = run(&sampler, &job, StepLoop::Resident).0;
+                let job = Job::new(plan, &SEEDS).batch(batch);
+                let again = run_by(&sampler, &job, StepLoop::Resident).0;
                 // In another batch the network's own roundings may be others.
                 let allowed = if batch == 2 { 0.0 } else { 100.0 };
                 assert!(deviation(&alone[k], &again) <= allowed, "{what}, round {round}, batch {batch}");
@@ -306,17 +311,40 @@ fn jobs_follow_each_other() {
 #[derive(Default)]
 struct Seen(std::sync::Mutex<(Vec<usize>, usize)>);
 
-impl Spectator for Seen {
+impl Observer for Seen {
     fn wants(&self, first: usize) -> bool {
         first == 2
     }
 
-    fn see(&self, moment: alphabar::onnx::Moment<'_>) {
-        self.0.lock().unwrap().0.push(moment.step);
+    fn see(&self, view: StepView<'_>) {
+        self.0.lock().unwrap().0.push(view.step);
     }
 
     fn step(&self, rows: usize) {
         self.0.lock().unwrap().1 += rows;
+    }
+}
+
+/// Whoever looks on may sample, on another model and on the same one, by either loop: no lock is held meanwhile.
+#[test]
+fn an_observer_may_sample() {
+    let (outer, inner) = (sampler("diffusers/tiny.onnx"), sampler("diffusers/float.onnx"));
+    let (plan, seeds) = (&plans()[1].1, [3, 4]);
+    let made = |sampler: &Sampler| {
+        let job = Job::new(plan, &seeds).step_loop(StepLoop::Resident);
+        sampler.start(job).unwrap().next().unwrap().unwrap().samples
+    };
+    let alone = [made(&outer), made(&inner)];
+    for step_loop in [StepLoop::Host, StepLoop::Resident] {
+        let mut within = Vec::new();
+        let mut batches = outer.start(Job::new(plan, &seeds).step_loop(step_loop)).unwrap();
+        let batch = batches.next_observed(&mut |view| {
+            if view.step % 4 == 1 {
+                within.push([made(&outer), made(&inner)]);
+            }
+        });
+        assert_eq!(batch.unwrap().unwrap().samples, alone[0]);
+        assert!(within.len() == 2 && within.iter().all(|within| *within == alone));
     }
 }
 
@@ -327,7 +355,7 @@ fn devices_share_the_seeds() {
     let seeds: Vec<u64> = (0..23).collect();
     let plan = &plans()[1].1;
     for step_loop in [StepLoop::Host, StepLoop::Resident] {
-        let job = Job { batch: Some(2), step_loop: Some(step_loop), ..Job::new(plan, &seeds) };
+        let job = Job::new(plan, &seeds).batch(2).step_loop(step_loop);
         let alone: Vec<Batch> = one.start(job.clone()).unwrap().map(Result::unwrap).collect();
         let (seen, mut taken) = (Seen::default(), Vec::new());
         let shared = share(&[&one, &other], &job, &seen, |batch| {
@@ -349,7 +377,7 @@ fn a_shared_job_stops_at_the_first_failure() {
     let (_, route) = route(10);
     let ancestral = Ancestral { prediction: PREDICTION, clip: UNIT, variance: ReverseVariance::Beta };
     let plan = ancestral.plan(&route).unwrap();
-    let job = Job { batch: Some(2), ..Job::new(&plan, &seeds) };
+    let job = Job::new(&plan, &seeds).batch(2);
     let error = share(&[&one, &other], &job, &(), |_| Ok::<_, SampleError>(())).unwrap_err();
     assert!(matches!(error, SampleError::NotFinite { .. }), "{error}");
     let mut taken = 0;
@@ -380,12 +408,12 @@ fn profile(file: &Path) -> [Vec<(String, usize)>; 2] {
 #[test]
 fn the_profile_shows_one_step_a_run_and_no_copies() {
     let folder = tempfile::tempdir().unwrap();
-    let options = SessionOptions { profile: Some(folder.path().join("run")), ..on_cpu() };
+    let options = on_cpu().profile(folder.path().join("run"));
     let sampler = sampler_with("diffusers/tiny.onnx", &options);
     let plan = &plans()[1].1;
-    let job = Job { batch: Some(5), step_loop: Some(StepLoop::Resident), ..Job::new(plan, &SEEDS) };
+    let job = Job::new(plan, &SEEDS).batch(5).step_loop(StepLoop::Resident);
     assert_eq!(sampler.start(job).unwrap().map(Result::unwrap).count(), 1);
-    let files = sampler.network().end_profiles().unwrap();
+    let files = sampler.end_profiles().unwrap();
     assert_eq!(files.len(), 2, "{files:?}");
     let [operators, own] = profile(&files[1]);
     println!("{operators:?}");
@@ -419,7 +447,7 @@ fn four_thousand_steps() {
             ..everything().steps()[0].clone()
         };
         let plan = Plan::new("long", 1.0, (0..4000).map(step).collect()).unwrap();
-        let job = Job { batch: Some(64), step_loop: Some(StepLoop::Resident), ..Job::new(&plan, &seeds) };
+        let job = Job::new(&plan, &seeds).batch(64).step_loop(StepLoop::Resident);
         let mut sizes = Vec::with_capacity(8);
         let mut batches = sampler.start(job).unwrap();
         let batch = batches.next_counted(&mut |step| {

@@ -8,10 +8,10 @@ use crate::cli::failure::Outcome;
 use crate::cli::interrupt;
 use crate::cli::model;
 use crate::cli::runtime_args::RuntimeArgs;
-use crate::onnx::{Binding, Device, ModelSource, Network, Runtime, SessionOptions};
-use crate::onnx_model::ceiling::{Link, chain};
-use crate::onnx_model::encode;
-use crate::onnx_model::proto::data_type;
+use crate::onnx::graph::ceiling::{Link, chain};
+use crate::onnx::graph::encode;
+use crate::onnx::graph::proto::data_type;
+use crate::onnx::{Binding, Device, IoNames, ModelSource, Network, Runtime, SessionOptions};
 
 /// Links in the short and in the long chain.
 const LINKS: [usize; 2] = [2, 10];
@@ -36,9 +36,9 @@ pub struct Ceiling {
 /// # Errors
 /// Those of opening and running a network.
 pub fn measure(runtime: &'static Runtime, args: &RuntimeArgs, device: Device) -> Outcome<Vec<Ceiling>> {
-    let options = SessionOptions { device, names: Default::default(), ..model::session_options(args)? };
+    let options = model::session_options(args)?.device(device).names(IoNames::default());
     // The CPU computes fp16 by way of f32, which is no ceiling of anything.
-    let on_cpu = device == Device::Cpu;
+    let on_cpu = device == Device::CPU;
     let elements = [("f32", data_type::FLOAT, 4.0), ("fp16", data_type::FLOAT16, 2.0)];
     let (matrix, array) = if on_cpu { (1024_usize, 4096_usize) } else { (8192, 16384) };
     let mut ceilings = Vec::new();

@@ -13,8 +13,8 @@ use super::recipe_args::RecipeArgs;
 use super::runtime_args::RuntimeArgs;
 use super::stage::Place;
 use super::{interrupt, model};
-use crate::onnx::{Device, Job, ModelSource, Network, Sampler, SessionOptions, StepLoop, Timing};
-use crate::onnx_model::{self, Flops};
+use crate::onnx::graph::{self, Flops};
+use crate::onnx::{Device, Job, ModelSource, Network, Sampler, StepLoop, Timing};
 use crate::plan::{Plan, Recipe, Scheduler};
 use ceiling::Ceiling;
 use profile::Profile;
@@ -135,7 +135,7 @@ pub fn run(args: &Args) -> Outcome {
     if args.json {
         let mut runtime = opened.runtime;
         runtime["loop"] = step_loop.to_string().into();
-        runtime["cuda_graphs"] = opened.sampler.network().has_cuda_graphs().into();
+        runtime["cuda_graphs"] = opened.sampler.has_cuda_graphs().into();
         let json = serde_json::json!({
             "schema": "alphabar.bench/1",
             "model": opened.id,
@@ -161,12 +161,12 @@ impl Depth {
     fn find(args: &Args, source: &ModelSource, recipe: &Recipe, device: Device) -> Outcome<Self> {
         let mut depth = Self::default();
         let runtime = model::runtime(&args.runtime, Voice::new(true))?;
-        match onnx_model::read(source).and_then(|graph| Ok((onnx_model::count(runtime, &graph)?, graph))) {
+        match graph::read(source).and_then(|graph| Ok((graph::count(runtime, &graph)?, graph))) {
             Ok((flops, graph)) => {
                 depth.flops = Some(flops);
-                depth.weights = Some(match onnx_model::weight_type(&graph) {
-                    onnx_model::proto::data_type::FLOAT16 => "fp16",
-                    onnx_model::proto::data_type::BFLOAT16 => "bf16",
+                depth.weights = Some(match graph::weight_type(&graph) {
+                    graph::proto::data_type::FLOAT16 => "fp16",
+                    graph::proto::data_type::BFLOAT16 => "bf16",
                     _ => "f32",
                 });
             }
@@ -239,19 +239,15 @@ fn profiled(args: &Args, source: &ModelSource, recipe: &Recipe, device: Device, 
     let short = recipe.clone().steps(steps);
     let plan = if full.steps().len() == steps { full } else { args.recipe.plan(&short)? };
     let folder = tempfile::tempdir().map_err(|error| Failure::io("write into", &std::env::temp_dir(), &error))?;
-    let options = SessionOptions {
-        device,
-        profile: Some(folder.path().join("profile")),
-        ..model::session_options(&args.runtime)?
-    };
+    let options = model::session_options(&args.runtime)?.device(device).profile(folder.path().join("profile"));
     let runtime = model::runtime(&args.runtime, Voice::new(true))?;
     let network = Network::open(runtime, source, &options)?;
-    let sampler = Sampler::new(network.clone(), Scheduler::default());
+    let sampler = Sampler::new(network, Scheduler::default());
     for _ in 0..2 {
         args.once(&sampler, &plan, batch)?;
     }
     let text = |path: PathBuf| std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error));
-    let texts = network.end_profiles()?.into_iter().map(text).collect::<Outcome<Vec<String>>>()?;
+    let texts = sampler.end_profiles()?.into_iter().map(text).collect::<Outcome<Vec<String>>>()?;
     profile::read(&texts).map_err(Failure::input)
 }
 
@@ -260,13 +256,13 @@ impl Args {
     fn once(&self, sampler: &Sampler, plan: &Plan, batch: usize) -> Outcome<(Timing, StepLoop)> {
         let seeds: Vec<u64> = (0..batch as u64).collect();
         let labels: Option<Vec<i64>> = sampler.network().contract().class_labels.as_ref().map(|_| vec![0; batch]);
-        let job = Job {
-            labels: labels.as_deref(),
-            batch: Some(batch),
-            step_loop: self.step_loop.map(StepLoop::from),
-            stop: Some(interrupt::flag()),
-            ..Job::new(plan, &seeds)
-        };
+        let mut job = Job::new(plan, &seeds).batch(batch).stop(interrupt::flag());
+        if let Some(labels) = &labels {
+            job = job.labels(labels);
+        }
+        if let Some(place) = self.step_loop {
+            job = job.step_loop(place.into());
+        }
         let batches = sampler.start(job)?;
         let step_loop = batches.step_loop();
         let mut timing = Timing::default();
@@ -281,7 +277,7 @@ impl Args {
 fn table(opened: &model::Opened, plan: &Plan, rounds: u32, step_loop: StepLoop, rows: &[Row]) -> String {
     let steps = plan.steps().len();
     let mut text = format!("{} · {} · {steps} steps · median of {rounds} rounds\n", opened.id.path, plan.name());
-    let graphs = if opened.sampler.network().has_cuda_graphs() { ", CUDA graphs" } else { "" };
+    let graphs = if opened.sampler.has_cuda_graphs() { ", CUDA graphs" } else { "" };
     let _ = writeln!(text, "{} · {step_loop} loop{graphs}\n", opened.place);
     let _ = writeln!(
         text,
@@ -315,8 +311,8 @@ fn peak_memory_mb() -> Option<f64> {
     Some(kilobytes / 1000.0 * 1.024)
 }
 
-/// Memory in use on a GPU, by anybody; the runtime keeps what it has taken, so that this is its peak.
+/// Memory in use on a device, by all processes; the runtime keeps what it has taken, so that this is its peak.
 fn device_memory_mb(device: Device) -> Option<f64> {
-    let [free, total] = crate::onnx::gpu_memory(device.gpu()?)?;
-    Some(total.saturating_sub(free) as f64 / 1e6)
+    let memory = device.memory()?;
+    Some(memory.total.saturating_sub(memory.free) as f64 / 1e6)
 }

@@ -4,7 +4,7 @@ use alphabar::check::guidance::{Point, agreement_variance, noised_tilt_score};
 use alphabar::exact::{Gaussian1, Mixture1, Noising};
 use alphabar::check::guidance::faults::scale_taken_for_weight;
 use alphabar::guidance::{GuidanceScale, guided};
-use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, runtime};
+use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, load_or_install};
 use alphabar::plan::{ClippedEpsilon, DDIM, Recipe, Scheduler, Spacing};
 use alphabar::score::exploding_flow_velocity;
 use alphabar::{Schedule, Timestep};
@@ -126,8 +126,8 @@ fn digits() -> Result<Figure> {
     let source = ModelSource::fixture();
     let text = source.scheduler.clone().context("the built-in network has a scheduler")?;
     let scheduler = Scheduler::from_json(&text.text)?.spacing(Spacing::Trailing);
-    let found = runtime::load(&RuntimeOptions::from_environment(None))?;
-    let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::default())?, scheduler.clone());
+    let found = load_or_install(&RuntimeOptions::from_environment(), &mut |line| println!("{line}"))?;
+    let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::new())?, scheduler.clone());
     let recipe = Recipe::new(&DDIM).scheduler(scheduler).steps(20);
     let (seeds, labels): (Vec<u64>, [i64; 10]) = ((0..10).collect(), [7; 10]);
     let grey = |x: &f32| (127.5 + 127.5 * f64::from(*x).clamp(-1.0, 1.0)).round() as u8;
@@ -137,7 +137,7 @@ fn digits() -> Result<Figure> {
     for (label, guidance, clipped_epsilon) in implied.into_iter().chain(kept) {
         let plan = recipe.clone().clipped_epsilon(clipped_epsilon).plan()?;
         let guidance = GuidanceScale::new(guidance)?;
-        let job = Job { labels: Some(&labels), guidance, ..Job::new(&plan, &seeds) };
+        let job = Job::new(&plan, &seeds).labels(&labels).guidance(guidance);
         let mut pictures: Vec<Array2<u8>> = Vec::new();
         for batch in sampler.start(job)? {
             let samples = batch?.samples;

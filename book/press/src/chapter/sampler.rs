@@ -1,7 +1,7 @@
 //! Samplers: orders of convergence, laws on Gaussian data, and a trajectory of the built-in network.
 
 use alphabar::check::sampler::{self as check, Added, Journey, Mesh};
-use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, runtime};
+use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, load_or_install};
 use alphabar::plan::{Ancestral, Clip, ClippedEpsilon, DDIM, DDPM, Ddim, DpmSolver, DpmSolverPlusPlus2M, Grid, Heun, Noise, Order, Plan, Prediction, Recipe, ReverseVariance, Route, Scheduler, Spacing};
 use alphabar::posterior::Moments;
 use alphabar::variance::gaussian_variance;
@@ -259,8 +259,8 @@ fn digits() -> Result<Figure> {
     let text = source.scheduler.clone().context("the built-in network has a scheduler")?;
     let scheduler = Scheduler::from_json(&text.text)?.spacing(Spacing::Trailing);
     let schedule = scheduler.schedule()?;
-    let found = runtime::load(&RuntimeOptions::from_environment(None))?;
-    let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::default())?, scheduler.clone());
+    let found = load_or_install(&RuntimeOptions::from_environment(), &mut |line| println!("{line}"))?;
+    let sampler = Sampler::new(Network::open(found, &source, &SessionOptions::new())?, scheduler.clone());
     let [channels, height, width] = sampler.shape();
     let (seeds, labels) = ([4], [2]);
     let grey = |values: &[f32], bound: f64| {
@@ -274,7 +274,7 @@ fn digits() -> Result<Figure> {
         noise::fill_batch(&seeds, 0, &mut x);
         let (mut states, mut predictions) = (Vec::new(), Vec::new());
         let mut wrong = None;
-        let job = Job { labels: Some(&labels), ..Job::new(&plan, &seeds) };
+        let job = Job::new(&plan, &seeds).labels(&labels);
         let mut batches = sampler.start(job)?;
         let last = batches.next_observed(&mut |moment| {
             let t = plan.steps()[moment.step].t.unwrap_or(0);
