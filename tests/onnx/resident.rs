@@ -344,7 +344,7 @@ fn an_observer_may_sample() {
             }
         });
         assert_eq!(batch.unwrap().unwrap().samples, alone[0]);
-        assert!(within.len() == 2 && within.iter().all(|within| *within == alone));
+        assert!(within.len() == 3 && within.iter().all(|within| *within == alone));
     }
 }
 
