@@ -232,7 +232,7 @@ fn both_costs(
 /// ```
 ///
 /// Method: differences of whole paths for every triple of 12 times of a chain with a mismatched denoiser. Source: Kingma
-/// et al. 2021, arXiv:2107.00630, appendix F.
+/// et al. 2021, arXiv:2107.00630, sect. 4.1.
 ///
 /// ```
 /// use alphabar::{check, trajectory::refinement_gain};

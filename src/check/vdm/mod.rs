@@ -120,7 +120,7 @@ pub fn continuous_bound(rate: impl Fn(f64, f64) -> f64, path: impl Fn(f64) -> f6
 /// ```
 ///
 /// A straight path from ln SNR 8 to −6 and a bent one. Method: mutual information of the end points by averages over the
-/// mixture. Source: Kingma et al. 2021, arXiv:2107.00630, eqs. (18), (19).
+/// mixture. Source: Kingma et al. 2021, arXiv:2107.00630, eq. (18).
 ///
 /// ```
 /// use alphabar::{check, vdm::continuous_rate};
@@ -166,7 +166,8 @@ const GAPS: [f64; 5] = [3.508_53, 1.479_41, 0.682_41, 0.328_09, 0.160_91];
 /// ```
 ///
 /// `cost(λ_s, λ_t, error)` is one term of the bound, the denoiser is the optimal one. Method: averages over the mixture;
-/// the order from the last doubling of T. Source: Kingma et al. 2021, arXiv:2107.00630, eqs. (14), (18) and appendix F.
+/// the order from the last doubling of T. Source: Kingma et al. 2021, arXiv:2107.00630, eq. (14) and
+/// sect. 4.1.
 ///
 /// ```
 /// use alphabar::{Level, check, vdm};
