@@ -27,6 +27,12 @@ pub struct AffineKernel {
 
 impl AffineKernel {
     /// Mean and variance given x_t.
+    ///
+    /// ```
+    /// use alphabar::elbo::AffineKernel;
+    ///
+    /// assert_eq!(AffineKernel { slope: 0.5, offset: 0.1, var: 0.2 }.at(2.0).mean, 1.1);
+    /// ```
     #[must_use]
     pub fn at(&self, xt: f64) -> Moments {
         Moments { mean: self.slope * xt + self.offset, var: self.var }
@@ -35,7 +41,7 @@ impl AffineKernel {
 
 /// The three kinds of terms of the bound.
 ///
-/// The documents count the middle terms differently: DDPM's L_{t−1} is the first one's L_t (ledger S0.33). Here they are
+/// The documents count the middle terms differently: DDPM's L_{t−1} is the first one's L_t. Here they are
 /// `denoising[k]` for the transition to t = k + 2.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
@@ -49,6 +55,12 @@ pub struct Terms {
 
 impl Terms {
     /// Their sum, the bound.
+    ///
+    /// ```
+    /// use alphabar::elbo::Terms;
+    ///
+    /// assert_eq!(Terms { prior: 1.0, denoising: vec![0.5, 0.25], decoder: 2.0 }.total(), 3.75);
+    /// ```
     #[must_use]
     pub fn total(&self) -> f64 {
         self.prior + self.denoising.iter().sum::<f64>() + self.decoder
@@ -72,8 +84,16 @@ fn variance_cost(ratio: f64) -> f64 {
 /// KL(N(√ᾱ x₀, 1 − ᾱ) ‖ N(0, 1)) = ½ (ᾱ x₀² − ᾱ − ln(1 − ᾱ))
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (5); ledger S2.32, A0.3. +∞ for clean data (ᾱ = 1).
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (5). +∞ for clean data (ᾱ = 1).
 /// Accuracy: −ᾱ − ln(1 − ᾱ) loses digits as ᾱ²: absolute error about ε ᾱ.
+///
+/// ```
+/// use alphabar::{Level, elbo::prior_term};
+///
+/// let level = Level::from_alpha_bar(0.5)?;
+/// assert!((prior_term(level, 1.0) - 0.5 * 2f64.ln()).abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn prior_term(level: Level, x0: f64) -> f64 {
     let alpha_bar = level.alpha_bar();
@@ -87,7 +107,14 @@ pub fn prior_term(level: Level, x0: f64) -> f64 {
 /// ∂L_T/∂λ = ½ ᾱ ((1 − ᾱ) x₀² + ᾱ)
 /// ```
 ///
-/// Source: ledger S1.44, A1.3; Kingma et al. 2021, arXiv:2107.00630v6, sect. 4 (learned end points).
+/// Source: Kingma et al. 2021, arXiv:2107.00630v6, sect. 4 (learned end points).
+///
+/// ```
+/// use alphabar::{Level, elbo::prior_slope};
+///
+/// assert!((prior_slope(Level::from_alpha_bar(0.5)?, 1.0) - 0.25).abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn prior_slope(level: Level, x0: f64) -> f64 {
     0.5 * level.alpha_bar() * (level.one_minus_alpha_bar() * x0 * x0 + level.alpha_bar())
@@ -99,7 +126,15 @@ pub fn prior_slope(level: Level, x0: f64) -> f64 {
 /// ½ (β̃/σ² − 1 − ln(β̃/σ²)) + (μ̃ − μ_θ)²/(2σ²)
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (5), (8); ledger S2.33, S0.36–S0.39.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (5), (8).
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, elbo::denoising_term, posterior::posterior};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// assert_eq!(denoising_term(&step, 0.3, 0.9, posterior(&step, 0.3, 0.9))?, 0.0);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] for the transition to data, where β̃ = 0 and the decoder term takes the KL's place.
@@ -115,7 +150,14 @@ pub fn denoising_term(step: &Transition, x0: f64, xt: f64, model: Moments) -> Re
 
 /// L_0 = −log N(x₀; mean, var), the Gaussian decoder's density.
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (5); ledger S2.34. May be negative: it is a density's logarithm.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (5). May be negative: it is a density's logarithm.
+///
+/// ```
+/// use alphabar::{elbo::decoder_term, posterior::Moments};
+///
+/// let nats = decoder_term(1.0, Moments { mean: 0.0, var: 1.0 });
+/// assert!((nats - 1.418_938_533_204_672_8).abs() < 1e-15);
+/// ```
 #[must_use]
 pub fn decoder_term(x0: f64, model: Moments) -> f64 {
     -log_normal(x0, model)
@@ -123,9 +165,18 @@ pub fn decoder_term(x0: f64, model: Moments) -> f64 {
 
 /// The bound's terms along one path x₀ … x_T: KL terms in closed form, to be averaged over q.
 ///
-/// One path's sum bounds nothing; its expectation over q bounds −log p_θ(x₀) from above (ledger S2.31, E2.7).
+/// One path's sum bounds nothing; its expectation over q bounds −log p_θ(x₀) from above.
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (5); ledger S0.40, S3.19, S3.24.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (5).
+///
+/// ```
+/// use alphabar::{Betas, Schedule, elbo::terms_at, posterior::Moments};
+///
+/// let schedule = Schedule::new(Betas::constant(3, 0.2)?);
+/// let terms = terms_at(&schedule, &|_, xt| Moments { mean: 0.9 * xt, var: 0.2 }, &[0.5, 0.4, 0.1, -0.2])?;
+/// assert_eq!(terms.denoising.len(), 2);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::CountOutOfRange`] unless the path has T + 1 entries.
@@ -147,7 +198,19 @@ pub fn terms_at(schedule: &Schedule, reverse: &Reverse, path: &[f64]) -> Result<
 /// x₀ ~ N(m, s):   E(μ̃ − μ_θ)² = ((c₀ + d√ᾱ) m − B)² + (c₀ + d√ᾱ)² s + d² (1 − ᾱ),   d = c_t − A
 /// ```
 ///
-/// `reverse[t − 1]` is the kernel of the transition to t. Source: ledger S0.27, S3.45, S1.84 (reference numbers).
+/// `reverse[t − 1]` is the kernel of the transition to t. Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (5), averaged.
+///
+/// ```
+/// use alphabar::elbo::{AffineKernel, expected_terms};
+/// use alphabar::{Betas, Schedule, posterior::Moments};
+///
+/// let schedule = Schedule::new(Betas::constant(3, 0.2)?);
+/// let kernel = AffineKernel { slope: 0.8f64.sqrt(), offset: 0.0, var: 0.2 };
+/// let bound = expected_terms(&schedule, Moments { mean: 0.0, var: 1.0 }, &[kernel; 3])?.total();
+/// // For N(0, 1) data this chain is the exact reverse, so that the bound is the entropy.
+/// assert!((bound - 1.418_938_533_204_672_8).abs() < 1e-14);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::CountOutOfRange`] unless there are T kernels.
@@ -181,8 +244,16 @@ pub fn expected_terms(schedule: &Schedule, data: Moments, reverse: &[AffineKerne
 /// L_{t−1} = w_t E‖ε − ε̂‖² + d C_t        C_t = ½ (β̃/σ² − 1 − ln(β̃/σ²))
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (8), (12); ledger S3.70, S3.71. With w_t = 1 instead the sum is no
-/// bound.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (8), (12). With w_t = 1 instead the sum is no bound.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, elbo::denoising_from_eps_loss, posterior::Posterior};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let var = Posterior::new(&step).beta_tilde;
+/// assert_eq!(denoising_from_eps_loss(&step, var, 0.0, 784)?, 0.0);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] for the transition to data and at ᾱ_t = 0.
@@ -197,7 +268,14 @@ pub fn denoising_from_eps_loss(step: &Transition, var: f64, eps_loss: f64, dims:
 
 /// The importance-weighted bound on log p from k log-weights log p_θ(x_{0:T})/q(x_{1:T} | x₀): `ln(mean of exp)`.
 ///
-/// Source: Burda et al. 2016, arXiv:1509.00519v4, eq. (8); ledger S3.16. Never overflows; −∞ if all weights are 0.
+/// Source: Burda et al. 2016, arXiv:1509.00519v4, eq. (8). Never overflows; −∞ if all weights are 0.
+///
+/// ```
+/// use alphabar::elbo::importance_bound;
+///
+/// assert!((importance_bound(&[1e4, 1e4])? - 1e4).abs() < 1e-9);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::CountOutOfRange`] if there are no weights.
@@ -263,6 +341,16 @@ pub struct PathLogs {
 impl PathLogs {
     /// Evaluates every density on a path x₀ … x_T.
     ///
+    /// ```
+    /// use alphabar::{Betas, Schedule, elbo::PathLogs, posterior::Moments};
+    ///
+    /// let schedule = Schedule::new(Betas::constant(3, 0.2)?);
+    /// let logs = PathLogs::new(&schedule, &|_, xt| Moments { mean: 0.9 * xt, var: 0.2 }, &[0.5, 0.4, 0.1, -0.2])?;
+    /// assert_eq!((logs.model(), logs.data_chain()), (logs.prior + logs.reverse.iter().sum::<f64>(), logs.forward.iter().sum()));
+    /// assert!((logs.telescoping_sum() - (logs.marginal[0] - logs.marginal[2])).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::CountOutOfRange`] unless the path has T + 1 entries.
     pub fn new(schedule: &Schedule, reverse: &Reverse, path: &[f64]) -> Result<Self> {
@@ -287,19 +375,19 @@ impl PathLogs {
         })
     }
 
-    /// log p_θ(x_{0:T}), a sum over an ordinary product of densities. Ledger S1.22, S3.10, S3.11, S3.13.
+    /// log p_θ(x_{0:T}), a sum over an ordinary product of densities.
     #[must_use]
     pub fn model(&self) -> f64 {
         self.prior + self.reverse.iter().sum::<f64>()
     }
 
-    /// log q(x_{1:T} | x₀). Ledger S0.35, S1.36.
+    /// log q(x_{1:T} | x₀).
     #[must_use]
     pub fn data_chain(&self) -> f64 {
         self.forward.iter().sum()
     }
 
-    /// Σ_{t>1} log q(x_{t−1} | x₀)/q(x_t | x₀), term by term. Ledger S1.39.
+    /// Σ_{t>1} log q(x_{t−1} | x₀)/q(x_t | x₀), term by term.
     #[must_use]
     pub fn telescoping_sum(&self) -> f64 {
         self.marginal.windows(2).map(|pair| pair[0] - pair[1]).sum()
@@ -307,8 +395,8 @@ impl PathLogs {
 
     /// The path's value of one row of the proof, sign as for the loss (minus the ELBO).
     ///
-    /// Source: Ho et al. 2020, arXiv:2006.11239v2, appendix A; ledger S0.28–S0.32, S1.35–S1.40, S3.20–S3.24 with their
-    /// errata E0.4, E0.5, E3.4 corrected. All rows agree on every path, not only in expectation.
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, appendix A. All rows agree on every path, not only in
+    /// expectation.
     #[must_use]
     pub fn row(&self, row: ProofRow) -> f64 {
         let sum = |p: &[f64], q: &[f64]| -> f64 { p.iter().zip(q).map(|(p, q)| p - q).sum() };
@@ -333,6 +421,17 @@ impl PathLogs {
 }
 
 /// The value of one row of the proof on a path; see [`PathLogs::row`].
+///
+/// ```
+/// use alphabar::elbo::{ProofRow, proof_row};
+/// use alphabar::{Betas, Schedule, posterior::Moments};
+///
+/// let schedule = Schedule::new(Betas::constant(3, 0.2)?);
+/// let reverse = |_, xt: f64| Moments { mean: 0.9 * xt, var: 0.2 };
+/// let row = |row| proof_row(row, &schedule, &reverse, &[0.5, 0.4, 0.1, -0.2]);
+/// assert!((row(ProofRow::Whole)? - row(ProofRow::Final)?).abs() < 1e-14);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`PathLogs::new`].

@@ -74,14 +74,32 @@ impl From<GuidanceScale> for GuidanceWeight {
 /// guided = u + s (c − u)        ∇ ln p_s = s ∇ ln p(x_t | y) + (1 − s) ∇ ln p(x_t)
 /// ```
 ///
-/// Source: Ho & Salimans 2022, arXiv:2207.12598v1, eq. (6); ledger S1.80 (E1.7), S1.81, S1.82. The left side is the
-/// score of `p(x_t) p(y | x_t)^s`, equal to that of p(x_t | y) only at s = 1 (E1.6).
+/// Source: Ho & Salimans 2022, arXiv:2207.12598v1, eq. (6). The left side is the score of
+/// `p(x_t) p(y | x_t)^s`, equal to that of p(x_t | y) only at s = 1.
+///
+/// ```
+/// use alphabar::guidance::{GuidanceScale, GuidanceWeight, guided};
+///
+/// let scale = GuidanceScale::from(GuidanceWeight::new(2.0)?);
+/// assert_eq!(scale.get(), 3.0);
+/// assert_eq!(guided(scale, 0.5, 0.25), 1.0);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn guided(scale: GuidanceScale, conditional: f64, unconditional: f64) -> f64 {
     unconditional + scale.0 * (conditional - unconditional)
 }
 
 /// [`guided`] entry by entry.
+///
+/// ```
+/// use alphabar::guidance::{GuidanceScale, guided_array};
+/// use ndarray::array;
+///
+/// let all = guided_array(GuidanceScale::new(3.0)?, &array![0.5, 1.0], &array![0.25, 1.0])?;
+/// assert_eq!(all, array![1.0, 1.0]);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] if the shapes differ.
@@ -95,7 +113,14 @@ pub fn guided_array<A: Real, D: Dimension>(
 
 /// Classifier guidance: `∇ ln p(x_t) + γ ∇ ln p(y | x_t)`, the score of `p(x_t) p(y | x_t)^γ`.
 ///
-/// Source: Dhariwal & Nichol 2021, arXiv:2105.05233v4, eq. (12); ledger S1.75, S1.77 (E1.6, E1.8: any γ ≥ 0).
+/// Source: Dhariwal & Nichol 2021, arXiv:2105.05233v4, eq. (12). Any γ ≥ 0.
+///
+/// ```
+/// use alphabar::guidance::{GuidanceScale, classifier_guided};
+///
+/// assert_eq!(classifier_guided(GuidanceScale::new(2.0)?, -1.0, 0.75), 0.5);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn classifier_guided(gamma: GuidanceScale, score: f64, classifier_gradient: f64) -> f64 {
     score + gamma.0 * classifier_gradient

@@ -25,6 +25,14 @@ pub struct Trajectory {
 impl StepCosts {
     /// Asks `cost(s, t)` for every pair `s < t ≤ T`.
     ///
+    /// ```
+    /// use alphabar::trajectory::StepCosts;
+    ///
+    /// let costs = StepCosts::new(4, |s, t| ((t.get() - s.get()) as f64).powi(2))?;
+    /// assert_eq!(costs.steps(), 4);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for T = 0; [`Error::EntryOutOfRange`] if a cost is NaN or −∞ (+∞ forbids a step).
     pub fn new(steps: usize, cost: impl Fn(Timestep, Timestep) -> f64) -> Result<Self> {
@@ -53,6 +61,14 @@ impl StepCosts {
 
     /// The cost of the step from t to s.
     ///
+    /// ```
+    /// use alphabar::{Timestep, trajectory::StepCosts};
+    ///
+    /// let costs = StepCosts::new(4, |s, t| ((t.get() - s.get()) as f64).powi(2))?;
+    /// assert_eq!(costs.cost(Timestep::new(1), Timestep::new(4)), 9.0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// Unless `s < t ≤ T`.
     #[must_use]
@@ -66,8 +82,15 @@ impl StepCosts {
     /// D(1, t) = c(0, t)        D(k, t) = min_{s < t} c(s, t) + D(k − 1, s)
     /// ```
     ///
-    /// Source: Watson et al. 2021, arXiv:2106.03802v1, algorithm 1 (there for all budgets at once); ledger S1.70 (E1.9),
-    /// B14. O(K T²).
+    /// Source: Watson et al. 2021, arXiv:2106.03802v1, algorithm 1 (there for all budgets at once). O(K T²).
+    ///
+    /// ```
+    /// use alphabar::{Timestep, trajectory::StepCosts};
+    ///
+    /// let best = StepCosts::new(4, |s, t| ((t.get() - s.get()) as f64).powi(2))?.best(2)?;
+    /// assert_eq!((best.times, best.cost), (vec![Timestep::new(4), Timestep::new(2)], 8.0));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] unless `1 ≤ count ≤ T`.
@@ -97,6 +120,14 @@ impl StepCosts {
 
     /// The cost of visiting given times.
     ///
+    /// ```
+    /// use alphabar::{Timestep, trajectory::StepCosts};
+    ///
+    /// let costs = StepCosts::new(4, |s, t| ((t.get() - s.get()) as f64).powi(2))?;
+    /// assert_eq!(costs.along(&[Timestep::new(4), Timestep::new(1)])?, 10.0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NotDecreasing`] unless they decrease; [`Error::CountOutOfRange`] if they do not start at T or reach 0.
     pub fn along(&self, times: &[Timestep]) -> Result<f64> {
@@ -125,8 +156,17 @@ impl StepCosts {
 /// ½ (SNR_s − SNR_t) · error
 /// ```
 ///
-/// Source: Kingma et al. 2021, arXiv:2107.00630v6, eq. (13); ledger B1, B14. Infinite at s = 0: there the decoder takes
-/// over ([`decoder_cost`]).
+/// Source: Kingma et al. 2021, arXiv:2107.00630v6, eq. (13). Infinite at s = 0: there the decoder takes over
+/// ([`decoder_cost`]).
+///
+/// ```
+/// use alphabar::{Level, trajectory::step_cost};
+///
+/// // SNR 3 and 1.
+/// let nats = step_cost(Level::from_alpha_bar(0.75)?, Level::from_alpha_bar(0.5)?, 0.1);
+/// assert!((nats - 0.1).abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn step_cost(s: Level, t: Level, error: f64) -> f64 {
     0.5 * (s.snr() - t.snr()) * error
@@ -138,7 +178,15 @@ pub fn step_cost(s: Level, t: Level, error: f64) -> f64 {
 /// ½ ln(2π/SNR_t) + ½ SNR_t · error
 /// ```
 ///
-/// Source: −E ln N(x₀; x̂₀, 1/SNR_t); ledger B14.
+/// Source: −E ln N(x₀; x̂₀, 1/SNR_t); Kingma et al. 2021, arXiv:2107.00630v6, eq. (11).
+///
+/// ```
+/// use alphabar::{Level, trajectory::decoder_cost};
+///
+/// let nats = decoder_cost(Level::from_alpha_bar(0.5)?, 1.0);
+/// assert!((nats - 1.418_938_533_204_672_8).abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn decoder_cost(t: Level, error: f64) -> f64 {
     0.5 * ((2.0 * PI).ln() - t.log_snr()) + 0.5 * t.snr() * error
@@ -151,7 +199,16 @@ pub fn decoder_cost(t: Level, error: f64) -> f64 {
 /// ```
 ///
 /// It pays iff the network's error at b is at most that at t. If the last step is free as well, more steps need not
-/// help. Source: from [`step_cost`]; ledger B14.
+/// help. Source: from [`step_cost`].
+///
+/// ```
+/// use alphabar::{Level, trajectory::refinement_gain};
+///
+/// let (a, b) = (Level::from_alpha_bar(0.75)?, Level::from_alpha_bar(0.5)?);
+/// assert!(refinement_gain(a, b, 0.1, 0.3) > 0.0);
+/// assert!(refinement_gain(a, b, 0.3, 0.1) < 0.0);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn refinement_gain(a: Level, b: Level, error_b: f64, error_t: f64) -> f64 {
     0.5 * (a.snr() - b.snr()) * (error_t - error_b)

@@ -15,9 +15,17 @@ use crate::schedule::{Level, Transition};
 /// score   β²/(2σ² α)
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (12); ledger S1.52, S1.59, S1.63 (conditional score), S2.29, S3.68,
-/// B21. The form for v follows by [`conversion`].
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (12). The form for v follows by [`conversion`].
 /// Units: per (unit of the prediction)².
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::Prediction, weight::kl_weight};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let weight = kl_weight(Prediction::Epsilon, &step, step.beta())?;
+/// assert!((weight - 0.005_503_43).abs() < 1e-8);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] unless σ² > 0; [`Error::Singular`] for ε and score at ᾱ_t = 0.
@@ -40,7 +48,16 @@ pub fn kl_weight(prediction: Prediction, step: &Transition, var: f64) -> Result<
 
 /// The KL term's part that depends on the network: `w · Σ error²`, with the errors of all coordinates.
 ///
-/// Source: as [`kl_weight`]; ledger S2.29, S3.68 (E3.16: the norm is squared).
+/// Source: as [`kl_weight`].
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::Prediction, weight::weighted_loss};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let nats = weighted_loss(Prediction::Epsilon, &step, step.beta(), &[0.3, 0.4])?;
+/// assert!((nats - 0.001_375_86).abs() < 1e-8);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`kl_weight`].
@@ -54,7 +71,16 @@ pub fn weighted_loss(prediction: Prediction, step: &Transition, var: f64, errors
 /// ‖ε − ε̂‖² = SNR ‖x₀ − x̂₀‖²        ‖v − v̂‖² = (1 + SNR) ‖x₀ − x̂₀‖²        ‖s − ŝ‖² = SNR/(1 − ᾱ) ‖x₀ − x̂₀‖²
 /// ```
 ///
-/// Source: Salimans & Ho 2022, arXiv:2202.00512v2, sect. 4; ledger S3.73, B4.
+/// Source: Salimans & Ho 2022, arXiv:2202.00512v2, sect. 4.
+///
+/// ```
+/// use alphabar::{Level, prediction::Prediction, weight::loss_factor};
+///
+/// // SNR = 3.
+/// let factor = loss_factor(Prediction::X0, Prediction::V, Level::from_alpha_bar(0.75)?)?;
+/// assert!((factor - 4.0).abs() < 1e-14);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`conversion`].
@@ -99,6 +125,12 @@ impl Weighting {
     /// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (14); Salimans & Ho 2022, arXiv:2202.00512v2, sect. 4; Hang et
     /// al. 2023, arXiv:2303.09556v3, sect. 3.4; Choi et al. 2022, arXiv:2204.00227v1, eq. (8); Karras et al. 2022,
     /// arXiv:2206.00364v2, table 1.
+    ///
+    /// ```
+    /// use alphabar::weight::Weighting;
+    ///
+    /// assert_eq!(Weighting::MinSnr { gamma: 5.0 }.on_x0(12.0), 5.0);
+    /// ```
     #[must_use]
     pub fn on_x0(&self, snr: f64) -> f64 {
         match *self {
@@ -119,6 +151,15 @@ impl Weighting {
     /// ```
     ///
     /// Source: as [`Weighting::on_x0`] and [`loss_factor`].
+    ///
+    /// ```
+    /// use alphabar::{Level, prediction::Prediction, weight::Weighting};
+    ///
+    /// // SNR = 3.
+    /// let weight = Weighting::MinSnr { gamma: 5.0 }.on(Prediction::V, Level::from_alpha_bar(0.75)?)?;
+    /// assert!((weight - 0.75).abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`conversion`].

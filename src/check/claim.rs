@@ -83,6 +83,19 @@ impl<'f> Check<'f> {
         self
     }
 
+    /// Runs another check with this one: on another form of the same formula, or on what belongs to it.
+    pub fn also(mut self, other: Self) -> Self {
+        let sweep = self.sweep;
+        self.sweep = Box::new(move |run| Ok(sweep(run)?.and((other.sweep)(run)?)));
+        let known = self.faults.len();
+        for wrong in other.faults {
+            if self.faults[..known].iter().all(|(fault, _)| fault.name != wrong.0.name) {
+                self.faults.push(wrong);
+            }
+        }
+        self
+    }
+
     /// Tries this schedule instead of the usual ones.
     ///
     /// # Panics

@@ -20,12 +20,25 @@ pub struct Kernel {
 
 impl Kernel {
     /// The law of y at one x.
+    ///
+    /// ```
+    /// use alphabar::vae::Kernel;
+    ///
+    /// assert_eq!(Kernel { slope: 0.5, offset: 0.25, var: 0.2 }.at(2.0).mean, 1.25);
+    /// ```
     #[must_use]
     pub fn at(&self, x: f64) -> Moments {
         Moments { mean: self.slope * x + self.offset, var: self.var }
     }
 
     /// The law of y when x has a law.
+    ///
+    /// ```
+    /// use alphabar::{posterior::Moments, vae::Kernel};
+    ///
+    /// let law = Kernel { slope: 0.5, offset: 0.0, var: 0.75 }.push(Moments { mean: 0.0, var: 1.0 });
+    /// assert_eq!(law.var, 1.0);
+    /// ```
     #[must_use]
     pub fn push(&self, x: Moments) -> Moments {
         Moments { mean: self.at(x.mean).mean, var: self.slope * self.slope * x.var + self.var }
@@ -38,8 +51,8 @@ impl Kernel {
 /// p(x, z_{1:T}) = p(z_T) p(x | z_1) Π_{t≥2} p(z_{t−1} | z_t)        q(z_{1:T} | x) = q(z_1 | x) Π_{t≥2} q(z_t | z_{t−1})
 /// ```
 ///
-/// Source: lecture, hierarchical VAE, exercise 4; ledger S1.09, S1.10. A diffusion model is the one whose encoder is
-/// fixed and variance-preserving ([`Hierarchy::diffusion`]); with T = 1 it is a plain autoencoder (S1.43).
+/// Source: Luo 2022, arXiv:2208.11970v1, eqs. (23), (24). A diffusion model is the one whose encoder is fixed and
+/// variance-preserving ([`Hierarchy::diffusion`]); with T = 1 it is a plain autoencoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hierarchy {
     decoders: Vec<Kernel>,
@@ -48,6 +61,15 @@ pub struct Hierarchy {
 
 impl Hierarchy {
     /// Kernel t − 1 of each list belongs to the pair (z_{t−1}, z_t).
+    ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    ///
+    /// let kernel = Kernel { slope: 0.6, offset: 0.0, var: 0.64 };
+    /// let model = Hierarchy::new(vec![kernel; 2], vec![kernel; 2])?;
+    /// assert_eq!((model.depth(), model.decoders(), model.encoders()), (2, [kernel; 2].as_slice(), [kernel; 2].as_slice()));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for no kernels; [`Error::ShapeMismatch`] if the lists differ in length;
@@ -72,7 +94,17 @@ impl Hierarchy {
 
     /// The encoder of a diffusion model: `q(z_t | z_{t−1}) = N(√(1 − β_t) z_{t−1}, β_t)`.
     ///
-    /// Source: lecture, remarks; ledger S1.15, S1.43.
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (2).
+    ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    /// use alphabar::{Betas, Schedule};
+    ///
+    /// let decoder = Kernel { slope: 0.9, offset: 0.0, var: 0.2 };
+    /// let model = Hierarchy::diffusion(vec![decoder; 3], &Schedule::new(Betas::constant(3, 0.36)?))?;
+    /// assert_eq!(model.encoders()[0], Kernel { slope: 0.8, offset: 0.0, var: 0.36 });
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -101,6 +133,17 @@ impl Hierarchy {
 
     /// `ln p(x, z_{1:T})` as the sum of the conditionals.
     ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    /// use ndarray::array;
+    ///
+    /// let kernel = Kernel { slope: 0.6, offset: 0.0, var: 0.64 };
+    /// let model = Hierarchy::new(vec![kernel; 2], vec![kernel; 2])?;
+    /// let log = model.log_joint(0.0, array![0.0, 0.0].view())?;
+    /// assert!((log + 1.5 * std::f64::consts::TAU.ln() + 0.64f64.ln()).abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::ShapeMismatch`] unless there are T latents.
     pub fn log_joint(&self, x: f64, z: ArrayView1<'_, f64>) -> Result<f64> {
@@ -115,6 +158,17 @@ impl Hierarchy {
     }
 
     /// `ln q(z_{1:T} | x)` as the sum of the conditionals.
+    ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    /// use ndarray::array;
+    ///
+    /// let kernel = Kernel { slope: 0.6, offset: 0.0, var: 0.64 };
+    /// let model = Hierarchy::new(vec![kernel; 2], vec![kernel; 2])?;
+    /// let log = model.log_encoder(0.0, array![0.0, 0.0].view())?;
+    /// assert!((log + std::f64::consts::TAU.ln() + 0.64f64.ln()).abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] unless there are T latents.
@@ -131,6 +185,17 @@ impl Hierarchy {
 
     /// `ln p(x, z_{1:T}) − ln q(z_{1:T} | x)`, the logarithm of the importance weight of a path.
     ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    /// use ndarray::array;
+    ///
+    /// let kernel = Kernel { slope: 0.6, offset: 0.0, var: 0.64 };
+    /// let model = Hierarchy::new(vec![kernel; 2], vec![kernel; 2])?;
+    /// let log = model.log_weight(0.0, array![0.0, 0.0].view())?;
+    /// assert!((log + 0.5 * std::f64::consts::TAU.ln()).abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::ShapeMismatch`] unless there are T latents.
     pub fn log_weight(&self, x: f64, z: ArrayView1<'_, f64>) -> Result<f64> {
@@ -138,6 +203,15 @@ impl Hierarchy {
     }
 
     /// q(z_t | x) for t = 0 … T; the first is the point x.
+    ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    ///
+    /// let kernel = Kernel { slope: 0.6, offset: 0.0, var: 0.64 };
+    /// let model = Hierarchy::new(vec![kernel; 2], vec![kernel; 2])?;
+    /// assert_eq!(model.encoded(1.0)[1].mean, 0.6);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn encoded(&self, x: f64) -> Vec<Moments> {
         let mut laws = vec![Moments { mean: x, var: 0.0 }];
@@ -153,8 +227,17 @@ impl Hierarchy {
     /// E_q[ ln p(z_T) + ln p(x | z_1) + Σ_{t≥2} ln p(z_{t−1} | z_t) − ln q(z_1 | x) − Σ_{t≥2} ln q(z_t | z_{t−1}) ]
     /// ```
     ///
-    /// Each expectation is over q(z_{t−1}, z_t | x), whose residuals are Gaussian. Source: lecture, exercise 4; ledger
-    /// S1.10.
+    /// Each expectation is over q(z_{t−1}, z_t | x), whose residuals are Gaussian. Source: Luo 2022,
+    /// arXiv:2208.11970v1, eq. (29).
+    ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    ///
+    /// let kernel = Kernel { slope: 0.6, offset: 0.0, var: 0.64 };
+    /// let model = Hierarchy::new(vec![kernel; 2], vec![kernel; 2])?;
+    /// assert!(model.elbo(0.3) <= model.log_evidence(0.3));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn elbo(&self, x: f64) -> f64 {
         let laws = self.encoded(x);
@@ -173,6 +256,16 @@ impl Hierarchy {
     }
 
     /// The evidence ln p(x): the prior pushed through the decoders.
+    ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    ///
+    /// let kernel = Kernel { slope: 0.6, offset: 0.0, var: 0.64 };
+    /// let model = Hierarchy::new(vec![kernel; 2], vec![kernel; 2])?;
+    /// // Slope² + var = 1: x is standard normal.
+    /// assert!((model.log_evidence(0.0) + 0.5 * std::f64::consts::TAU.ln()).abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn log_evidence(&self, x: f64) -> f64 {
         let prior = Moments { mean: 0.0, var: 1.0 };
@@ -181,7 +274,16 @@ impl Hierarchy {
 
     /// `KL(q(z_T | x) ‖ N(0, 1))`: the prior matching term, in which no decoder occurs.
     ///
-    /// Source: lecture, loss terms; ledger S2.35 (A1.3: trainable as soon as the encoder is).
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (5). Trainable as soon as the encoder is.
+    ///
+    /// ```
+    /// use alphabar::vae::{Hierarchy, Kernel};
+    ///
+    /// let kernel = Kernel { slope: 0.6, offset: 0.0, var: 0.64 };
+    /// let model = Hierarchy::new(vec![kernel; 2], vec![kernel; 2])?;
+    /// assert!(model.prior_matching(0.1) > 0.0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn prior_matching(&self, x: f64) -> f64 {
         kl(self.encoded(x)[self.depth()], Moments { mean: 0.0, var: 1.0 })

@@ -8,7 +8,16 @@ use crate::posterior::Moments;
 
 /// The Gaussian that maximises the likelihood of the data: their mean and their variance with divisor n.
 ///
-/// Source: ledger S0.20.
+/// Source: Bishop 2006, "Pattern recognition and machine learning", eqs. (1.55), (1.56).
+///
+/// ```
+/// use alphabar::vae::gaussian_mle;
+/// use ndarray::array;
+///
+/// let fit = gaussian_mle(array![1.0, 3.0].view())?;
+/// assert_eq!((fit.mean, fit.var), (2.0, 1.0));
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::CountOutOfRange`] for fewer than two numbers; [`Error::EntryOutOfRange`] for one that is not finite;
@@ -26,7 +35,17 @@ pub fn gaussian_mle(data: ArrayView1<'_, f64>) -> Result<Moments> {
 
 /// `l(θ) = 1/n Σ ln N(x_i; mean, var)`, to be maximised.
 ///
-/// Source: ledger S0.20, S3.12.
+/// Source: Bishop 2006, eq. (1.54), divided by n.
+///
+/// ```
+/// use alphabar::{posterior::Moments, vae::mean_log_likelihood};
+/// use ndarray::array;
+///
+/// let standard = Moments { mean: 0.0, var: 1.0 };
+/// let l = mean_log_likelihood(array![1.0, -1.0].view(), standard)?;
+/// assert!((l + 1.418_938_533_204_672_8).abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::CountOutOfRange`] for no data; [`Error::EntryOutOfRange`] for a number that is not finite.
@@ -35,9 +54,18 @@ pub fn mean_log_likelihood(data: ArrayView1<'_, f64>, model: Moments) -> Result<
     Ok(data.iter().map(|&x| gaussian::log_density(model, x)).sum::<f64>() / data.len() as f64)
 }
 
-/// `−l(θ)`, to be minimised (E0.3: it has no maximum; E3.2: it is the negative that is bounded from above).
+/// `−l(θ)`, to be minimised: it has no maximum.
 ///
-/// Source: ledger S0.26, S3.12.
+/// Source: Bishop 2006, eq. (1.54), negated and divided by n.
+///
+/// ```
+/// use alphabar::{posterior::Moments, vae::negative_log_likelihood};
+/// use ndarray::array;
+///
+/// let at = |mean: f64| negative_log_likelihood(array![1.0, -1.0].view(), Moments { mean, var: 1.0 });
+/// assert!(at(0.0)? < at(0.1)?);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`mean_log_likelihood`].
@@ -52,7 +80,14 @@ pub fn negative_log_likelihood(data: ArrayView1<'_, f64>, model: Moments) -> Res
 /// ```
 ///
 /// Entropy does not depend on the model: what lowers the cross-entropy brings the model nearer to the data.
-/// Source: ledger S0.26, S3.05.
+/// Source: Cover & Thomas 2006, "Elements of information theory", theorem 5.4.3.
+///
+/// ```
+/// use alphabar::{posterior::Moments, vae::cross_entropy};
+///
+/// let standard = Moments { mean: 0.0, var: 1.0 };
+/// assert!((cross_entropy(standard, standard) - 1.418_938_533_204_672_8).abs() < 1e-15);
+/// ```
 #[must_use]
 pub fn cross_entropy(data: Moments, model: Moments) -> f64 {
     -gaussian::log_density(model, data.mean) + 0.5 * data.var / model.var

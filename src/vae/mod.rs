@@ -17,7 +17,7 @@ pub use likelihood::{cross_entropy, gaussian_mle, mean_log_likelihood, negative_
 /// The linear-Gaussian latent variable model: `z ~ N(0, I_k)`, `x | z ~ N(W z + b, s² I_d)`.
 ///
 /// Evidence and posterior are closed-form, so that every bound on them can be compared with the truth.
-/// Source: Tipping & Bishop 1999, "Probabilistic principal component analysis"; ledger S0.19, S0.21, S1.03.
+/// Source: Tipping & Bishop 1999, "Probabilistic principal component analysis".
 #[derive(Clone, Debug, PartialEq)]
 pub struct FactorModel {
     loading: DMatrix<f64>,
@@ -36,6 +36,15 @@ pub struct EncoderGradient {
 
 impl FactorModel {
     /// From the d × k loading W, the offset b of length d and the noise variance s².
+    ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// assert_eq!((model.dims(), model.latents(), model.noise_var()), (2, 1, 0.5));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] if d or k is 0; [`Error::ShapeMismatch`] unless b has length d;
@@ -92,6 +101,16 @@ impl FactorModel {
 
     /// `ln p(x, z) = ln p(z) + ln p(x | z)`.
     ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// let log = model.log_joint(array![0.0, 0.0].view(), array![0.0].view())?;
+    /// assert!((log + 0.5 * std::f64::consts::TAU.ln() + std::f64::consts::PI.ln()).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if x or z has the wrong length.
     pub fn log_joint(&self, x: ArrayView1<'_, f64>, z: ArrayView1<'_, f64>) -> Result<f64> {
@@ -103,7 +122,16 @@ impl FactorModel {
 
     /// The law of x: `N(b, W Wᵀ + s² I)`.
     ///
-    /// Source: ledger S0.21, S1.01.
+    /// Source: Tipping & Bishop 1999, "Probabilistic principal component analysis", sect. 3.
+    ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// assert!((model.marginal()?.cov()[[0, 1]] - 0.48).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NotPositiveDefinite`] if W Wᵀ + s² I is singular in f64.
@@ -116,7 +144,18 @@ impl FactorModel {
 
     /// The evidence `ln p(x) = ln ∫ p(x, z) dz`.
     ///
-    /// Source: review note, line 48 (E0.2: printed ln(x, θ)); ledger S0.21, S1.01, S1.02.
+    /// Source: Tipping & Bishop 1999, sect. 3; Kingma & Welling 2013, arXiv:1312.6114v11, sect. 2.1.
+    ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// // The covariance of x has the determinant ½ (½ + 1).
+    /// let log = model.log_evidence(array![0.0, 0.0].view())?;
+    /// assert!((log + std::f64::consts::TAU.ln() + 0.5 * 0.75f64.ln()).abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if x has the wrong length; [`Error::NotPositiveDefinite`] as [`Self::marginal`].
@@ -126,7 +165,17 @@ impl FactorModel {
 
     /// The posterior `p(z | x) = N(M⁻¹ Wᵀ (x − b)/s², M⁻¹)`, `M = I + Wᵀ W/s²`.
     ///
-    /// Source: ledger S0.19.
+    /// Source: Tipping & Bishop 1999, sect. 3.
+    ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// // M = 1 + 1/½.
+    /// assert!((model.posterior(array![0.3, 0.9].view())?.cov()[[0, 0]] - 1.0 / 3.0).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if x has the wrong length; [`Error::NotPositiveDefinite`] if M⁻¹ is not so in f64.
@@ -146,6 +195,17 @@ impl FactorModel {
     /// −d/2 ln 2πs² − (‖x − b − W m‖² + tr(Wᵀ W S))/(2s²)        q = N(m, S)
     /// ```
     ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// let x = array![0.3, 0.9];
+    /// let q = model.posterior(x.view())?;
+    /// assert!(model.reconstruction(x.view(), &q)? > model.elbo(x.view(), &q)?);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if x or q has the wrong dimension.
     pub fn reconstruction(&self, x: ArrayView1<'_, f64>, q: &Gaussian) -> Result<f64> {
@@ -159,7 +219,19 @@ impl FactorModel {
 
     /// The bound in two terms: `E_q ln p(x | z) − KL(q ‖ N(0, I))`.
     ///
-    /// Source: lecture, exercise 3; ledger S1.04, S1.06.
+    /// Source: Kingma & Welling 2013, arXiv:1312.6114v11, eq. (3).
+    ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// let x = array![0.3, 0.9];
+    /// // The bound is tight at the posterior.
+    /// let gap = model.log_evidence(x.view())? - model.elbo(x.view(), &model.posterior(x.view())?)?;
+    /// assert!(gap.abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if x or q has the wrong dimension.
@@ -171,7 +243,18 @@ impl FactorModel {
 
     /// The bound as evidence less the distance of q from the posterior: `ln p(x) − KL(q ‖ p(z | x))`.
     ///
-    /// Source: review note, line 56; ledger S0.25, S1.05.
+    /// Source: Kingma & Welling 2013, arXiv:1312.6114v11, eq. (1).
+    ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// let (x, other) = (array![0.3, 0.9], array![-1.0, 0.4]);
+    /// let q = model.posterior(other.view())?;
+    /// assert!((model.elbo(x.view(), &q)? - model.elbo_from_gap(x.view(), &q)?).abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Self::elbo`] and [`Self::posterior`].
@@ -186,7 +269,19 @@ impl FactorModel {
     /// ∂/∂mean = Wᵀ (x − b − W mean)/s² − mean        ∂/∂ ln std = k − std² (k + tr(Wᵀ W)/s²)
     /// ```
     ///
-    /// Source: Kingma & Welling 2013, arXiv:1312.6114v11, sect. 2.4; ledger S1.07.
+    /// Source: Kingma & Welling 2013, arXiv:1312.6114v11, sect. 2.4.
+    ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// let x = array![0.3, 0.9];
+    /// let best = model.posterior(x.view())?;
+    /// let gradient = model.encoder_gradient(x.view(), best.mean().view(), best.cov()[[0, 0]].sqrt())?;
+    /// assert!(gradient.mean[0].abs() < 1e-14 && gradient.log_std.abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if x or the mean has the wrong length; [`Error::OutOfRange`] unless std > 0.
@@ -210,10 +305,22 @@ impl FactorModel {
     /// One step of coordinate ascent: posteriors of the rows of `data`, then the W, b and s² that maximise the bound.
     ///
     /// The mean evidence of the data never falls. Source: Dempster, Laird & Rubin 1977; Tipping & Bishop 1999,
-    /// appendix B; ledger S1.04. The last dimension of the sums below belongs to b.
+    /// appendix B. The last dimension of the sums below belongs to b.
     ///
     /// ```text
     /// [W b] = (Σ x [E zᵀ 1]) (Σ E [z; 1][zᵀ 1])⁻¹        s² = Σ E‖x − W z − b‖² / (n d)
+    /// ```
+    ///
+    /// ```
+    /// use alphabar::vae::FactorModel;
+    /// use ndarray::array;
+    ///
+    /// let model = FactorModel::new(array![[0.6], [0.8]].view(), array![0.0, 0.0].view(), 0.5)?;
+    /// let data = array![[1.0, 1.2], [-0.8, -1.1], [0.1, -0.2]];
+    /// let next = model.em_step(data.view())?;
+    /// let total = |model: &FactorModel| -> f64 { data.rows().into_iter().map(|x| model.log_evidence(x).unwrap()).sum() };
+    /// assert!(total(&next) > total(&model));
+    /// # Ok::<(), alphabar::Error>(())
     /// ```
     ///
     /// # Errors
@@ -280,7 +387,16 @@ fn vector(x: ArrayView1<'_, f64>) -> DVector<f64> {
 /// `ln (1/k Σ exp w_i)`: the importance-weighted bound from k log weights `ln p(x, z_i)/q(z_i | x)`.
 ///
 /// In expectation it rises with k from the ELBO (k = 1) to ln p(x). Source: Burda et al. 2015, arXiv:1509.00519v4,
-/// eq. (8); ledger B22, S0.23, S3.16.
+/// eq. (8).
+///
+/// ```
+/// use alphabar::vae::importance_weighted_bound;
+/// use ndarray::array;
+///
+/// let bound = importance_weighted_bound(array![0.5f64.ln(), 1.5f64.ln()].view())?;
+/// assert!(bound.abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::CountOutOfRange`] for no weights; [`Error::EntryOutOfRange`] for a weight that is NaN or +∞.

@@ -22,7 +22,6 @@ mod training;
 mod trajectory;
 mod vae;
 mod variance;
-mod vdm;
 mod weight;
 
 /// A check's outcome as proptest wants it: a mismatch fails the case and prints itself.

@@ -1,40 +1,7 @@
-//! Optimal trajectories on random costs.
+//! Paths and costs that the search refuses, and steps that it avoids.
 
-use alphabar::check::trajectory::{decoder_cost_is_cross_entropy, equals_brute_force, step_cost_is_divergence};
-use alphabar::trajectory::{StepCosts, decoder_cost, step_cost};
-use alphabar::{Error, Timestep, strategy};
-use proptest::prelude::*;
-
-use crate::holds;
-
-fn costs() -> impl Strategy<Value = StepCosts> {
-    (1..=9usize, proptest::collection::vec(-2.0..5.0f64, 81)).prop_map(|(steps, table)| {
-        StepCosts::new(steps, |s, t| table[9 * s.get() + t.get() - 1]).expect("finite costs")
-    })
-}
-
-proptest! {
-    #[test]
-    fn dynamic_programming_equals_brute_force(costs in costs()) {
-        holds(equals_brute_force(StepCosts::best, &costs))?;
-    }
-
-    #[test]
-    fn the_cost_of_the_best_path_is_its_cost(costs in costs()) {
-        for count in 1..=costs.steps() {
-            let best = costs.best(count)?;
-            prop_assert!((costs.along(&best.times)? - best.cost).abs() <= 1e-12);
-        }
-    }
-
-    #[test]
-    fn costs_are_divergences((schedule, s, t) in strategy::schedule_and_times(), error in 0.01..9.0f64) {
-        holds(decoder_cost_is_cross_entropy(decoder_cost, &schedule, t, error))?;
-        if s > Timestep::DATA {
-            holds(step_cost_is_divergence(step_cost, &schedule, s, t, error))?;
-        }
-    }
-}
+use alphabar::trajectory::StepCosts;
+use alphabar::{Error, Timestep};
 
 #[test]
 fn impossible_paths_are_refused() {

@@ -5,6 +5,12 @@ pub mod faults;
 pub(super) mod rows;
 mod world;
 
+#[cfg(feature = "verify")]
+use ndarray_rand::{
+    rand::{Rng, SeedableRng, rngs::StdRng},
+    rand_distr::StandardNormal,
+};
+
 use crate::elbo::{AffineKernel, ProofRow, Reverse, Terms};
 use crate::error::{Error, Result};
 use crate::posterior::Moments;
@@ -12,7 +18,7 @@ use crate::schedule::{Level, Schedule, Timestep, Transition};
 
 use super::evidence::{law, list, short};
 use super::witness::simulate::Marginal;
-use super::{Mismatch, Outcome, Tol, Trial};
+use super::{Check, Evidence, Method, Mismatch, Outcome, Run, Tol, Trial, uniform};
 pub use world::World;
 
 /// Three-point Gauss–Hermite rule of N(0, 1): exact to degree five.
@@ -88,7 +94,7 @@ impl World {
         })
     }
 
-    /// E_{q(x₀, x_t | x_{t−1})} of that KL at one x_{t−1}, as E0.6 would have it.
+    /// E_{q(x₀, x_t | x_{t−1})} of that KL at one x_{t−1}: what averaging given the earlier state gives.
     #[must_use]
     pub fn middle_term_given(&self, t: usize, xs: f64) -> f64 {
         let joint = self.data_joint();
@@ -108,8 +114,7 @@ impl World {
     }
 
     /// What [`joint_densities`] compares with, in the same order.
-    #[must_use]
-    pub fn densities(&self, path: &[f64]) -> [f64; 4] {
+    fn densities(&self, path: &[f64]) -> [f64; 4] {
         let joint = self.data_joint();
         let last = self.len();
         let log_of = |i: usize, known: &[usize]| log_normal(path[i], joint.conditional(i, known, path));
@@ -120,10 +125,21 @@ impl World {
     }
 
     /// log p(x₀) at one point.
-    #[must_use]
-    pub fn log_evidence(&self, x0: f64) -> f64 {
+    #[cfg(feature = "verify")]
+    fn log_evidence(&self, x0: f64) -> f64 {
         log_normal(x0, self.model_of_data())
     }
+}
+
+/// A claim on the toy chain and on random ones.
+fn worlds(run: &Run, mut claim: impl FnMut(&World, [f64; 3]) -> Outcome) -> Outcome {
+    let toy = claim(&World::toy(), [0.3, 0.6, 0.8])?;
+    Ok(toy.and(run.over(|u| claim(&World::random(u), u))?))
+}
+
+/// A path of T + 1 states spread over (−2, 2).
+fn path(last: usize, [u, v, w]: [f64; 3]) -> Vec<f64> {
+    (0..=last).map(|t| uniform((u + v * t as f64 + w * (t * t) as f64).fract(), -2.0, 2.0)).collect()
 }
 
 /// A path with a few entries set.
@@ -138,34 +154,69 @@ fn path_of(last: usize, set: &[(usize, f64)]) -> Vec<f64> {
 // ANCHOR: proof_rows
 /// Every row of the proof has the same expectation over q: the bound.
 ///
-/// Method: the integrand under test averaged by a rule exact for quadratics; the bound from log-determinants and a
-/// trace of the two joint Gaussians over (x₀, …, x_T), with no factorisation of either. Ledger S0.28–S0.32,
-/// S1.35–S1.40, S3.20–S3.23 (E0.4, E0.5, E3.4).
+/// ```text
+/// E_q f(row, schedule, p_θ, x_{0:T}) = E_q[log q(x_{1:T} | x₀) − log p(x_{0:T})]
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn proof_rows(f: impl Fn(ProofRow, &Schedule, &Reverse, &[f64]) -> Result<f64>, world: &World) -> Outcome {
-    let want = world.bound();
-    let tol = Tol::abs(16.0 * f64::EPSILON * world.size(), "16 roundings of the summed log densities");
-    let mut trial = Trial::new();
-    for row in ProofRow::ALL {
-        let what = format!("expectation of the row {row:?}");
-        let got = world.expect(|path| f(row, &world.schedule, &world.kernel(), path));
-        trial.close(&what, number(&what, got)?, want, tol, || world.place())?;
-    }
-    Ok(trial.evidence())
+/// Method: the integrand under test averaged by a rule exact for quadratics; the bound from log-determinants and a
+/// trace of the two joint Gaussians over (x₀, …, x_T), with no factorisation of either. Source: Ho et al. 2020,
+/// arXiv:2006.11239, eqs. (3), (5) and appendix A.
+///
+/// ```
+/// use alphabar::{check, elbo::proof_row};
+///
+/// check::elbo::proof_rows(proof_row).assert();
+/// ```
+pub fn proof_rows<'f>(f: impl Fn(ProofRow, &Schedule, &Reverse, &[f64]) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("log-determinants and trace of the joint Gaussians over the whole path");
+    let sentence = "every row of the three proofs of the bound has the bound as its expectation";
+    let name = "proof_rows_have_one_expectation";
+    Check::new(name, sentence, method, move |run| expectations(run, &f)).rejects(faults::ROWS, expectations)
+}
+
+fn expectations(run: &Run, f: impl Fn(ProofRow, &Schedule, &Reverse, &[f64]) -> Result<f64>) -> Outcome {
+    worlds(run, |world, _| {
+        let want = world.bound();
+        let tol = Tol::abs(16.0 * f64::EPSILON * world.size(), "16 roundings of the summed log densities");
+        let mut trial = Trial::new();
+        for row in ProofRow::ALL {
+            let what = format!("expectation of the row {row:?}");
+            let got = world.expect(|path| f(row, &world.schedule, &world.kernel(), path));
+            trial.close(&what, number(&what, got)?, want, tol, || world.place())?;
+        }
+        Ok(trial.evidence())
+    })
 }
 // ANCHOR_END: proof_rows
 
 /// The terms on a path are the KLs they stand for, and their sum's expectation is the bound.
 ///
+/// ```text
+/// L_T = KL(q(x_T | x₀) ‖ p(x_T))    L_{t−1} = KL(q(x_{t−1} | x_t, x₀) ‖ p_θ(x_{t−1} | x_t))    L_0 = −log p_θ(x₀ | x₁)
+/// ```
+///
 /// Method: L_T and the middle terms as averages of log ratios by a three-point rule exact for quadratics, posterior by
 /// Schur complement; the decoder as a density in x₀ of mass 1 whose mean and variance are the kernel's, by trapezoids;
-/// the expectation against the joint Gaussians. Ledger S0.34, S0.38, S0.40, S2.31–S2.34, S3.19, S3.24.
+/// the expectation against the joint Gaussians. Source: Ho et al. 2020, arXiv:2006.11239, eq. (5).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn terms_on_path(
+/// ```
+/// use alphabar::{check, elbo::terms_at};
+///
+/// check::elbo::terms_on_path(terms_at).assert();
+/// ```
+pub fn terms_on_path<'f>(f: impl Fn(&Schedule, &Reverse, &[f64]) -> Result<Terms> + 'f) -> Check<'f> {
+    let method =
+        Method::Numerical("averages of log ratios by a rule exact for quadratics, trapezoids, joint Gaussians");
+    let sentence = "L_T and L_{t−1} are the KLs they stand for, L_0 a normalised density's logarithm, and their sum averages to the bound";
+    Check::new("bound_terms_are_divergences", sentence, method, move |run| terms(run, &f))
+        .rejects(faults::TERMS, terms)
+}
+
+fn terms(run: &Run, f: impl Fn(&Schedule, &Reverse, &[f64]) -> Result<Terms>) -> Outcome {
+    worlds(run, |world, u| terms_are_divergences(&f, world, &path(world.len(), u)))
+}
+
+fn terms_are_divergences(
     f: impl Fn(&Schedule, &Reverse, &[f64]) -> Result<Terms>,
     world: &World,
     path: &[f64],
@@ -212,39 +263,80 @@ pub fn terms_on_path(
 // ANCHOR: expected_bound
 /// The expected terms are what they stand for: the middle ones by the tower property, all together NLL + joint KL.
 ///
-/// Method: exact NLL from the reverse chain's own law of x₀, the gap as a KL between the two conditional joints by Schur
-/// complement; each middle term by product rules over (x₀, x_t) and again over x_{t−1} first. Ledger S0.27,
-/// S0.36–S0.39, S1.41, S1.84, S3.17, S3.45.
+/// ```text
+/// E_q[L_T + Σ_{t>1} L_{t−1} + L_0] = E[−log p_θ(x₀)] + E KL(q(x_{1:T} | x₀) ‖ p_θ(x_{1:T} | x₀))
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn expected_bound(f: impl Fn(&Schedule, Moments, &[AffineKernel]) -> Result<Terms>, world: &World) -> Outcome {
-    let got = f(&world.schedule, world.data, &world.reverse);
-    let total = number("bound", got.as_ref().map(Terms::total).map_err(Clone::clone))?;
-    let tol = Tol::abs(32.0 * f64::EPSILON * world.size(), "32 roundings of the summed log densities");
-    let mut trial = Trial::new();
-    let want = world.nll() + world.joint_kl();
-    trial.close("bound against NLL + joint KL", total, want, tol, || world.place())?;
-    trial.at_most("NLL, at most the bound", world.nll(), total, tol, || world.place())?;
-    for t in 2..=world.len() {
-        let term = got.as_ref().map(|terms| terms.denoising.get(t - 2).copied().unwrap_or(f64::NAN));
-        let term = number("denoising term", term.map_err(Clone::clone))?;
-        trial.close("expected KL over (x0, xt)", term, world.middle_term(t), tol, || world.place())?;
-        trial.close("expected KL over x_{t-1} first", term, world.middle_term_by_tower(t), tol, || world.place())?;
-    }
-    Ok(trial.evidence())
+/// Method: exact NLL from the reverse chain's own law of x₀, the gap as a KL between the two conditional joints by Schur
+/// complement; each middle term by product rules over (x₀, x_t) and again over x_{t−1} first. Source: Ho et al. 2020,
+/// arXiv:2006.11239, eqs. (3), (5).
+///
+/// ```
+/// use alphabar::{check, elbo::expected_terms};
+///
+/// check::elbo::expected_bound(expected_terms).assert();
+/// ```
+pub fn expected_bound<'f>(f: impl Fn(&Schedule, Moments, &[AffineKernel]) -> Result<Terms> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("the model's own law of x₀, Schur complements of both joints, product rules");
+    let sentence = "the bound exceeds E[−log p_θ(x₀)] by the KL between the paths given x₀, and its middle terms are averages over (x₀, x_t)";
+    Check::new("expected_bound_is_nll_plus_joint_kl", sentence, method, move |run| expected(run, &f))
+        .rejects(faults::EXPECTED, expected)
+}
+
+fn expected(run: &Run, f: impl Fn(&Schedule, Moments, &[AffineKernel]) -> Result<Terms>) -> Outcome {
+    worlds(run, |world, _| {
+        let got = f(&world.schedule, world.data, &world.reverse);
+        let total = number("bound", got.as_ref().map(Terms::total).map_err(Clone::clone))?;
+        let tol = Tol::abs(32.0 * f64::EPSILON * world.size(), "32 roundings of the summed log densities");
+        let mut trial = Trial::new();
+        let want = world.nll() + world.joint_kl();
+        let place = || world.place();
+        trial.close("bound against NLL + joint KL", total, want, tol, place)?;
+        trial.at_most("NLL, at most the bound", world.nll(), total, tol, place)?;
+        for t in 2..=world.len() {
+            let term = got.as_ref().map(|terms| terms.denoising.get(t - 2).copied().unwrap_or(f64::NAN));
+            let term = number("denoising term", term.map_err(Clone::clone))?;
+            trial.close("expected KL over (x0, xt)", term, world.middle_term(t), tol, place)?;
+            trial.close("expected KL over x_{t-1} first", term, world.middle_term_by_tower(t), tol, place)?;
+        }
+        Ok(trial.evidence())
+    })
 }
 // ANCHOR_END: expected_bound
 
 /// The products of densities equal the joint densities, for the model and for the forward chain.
 ///
-/// `f` returns log p_θ(x_{0:T}), log q(x_{1:T} | x₀), Σ_{t>1} log q(x_{t−1} | x₀)/q(x_t | x₀) and log q(x_T | x_{T−1}).
-/// Method: joint covariance matrices by recursion and their Cholesky factors; the last two from conditionals by Schur
-/// complement, the last one given x₀ as well. Ledger S0.35, S1.22, S1.36, S1.39, S3.10–S3.14.
+/// `f` returns these four:
 ///
-/// # Errors
-/// The mismatch found.
-pub fn joint_densities(
+/// ```text
+/// log p_θ(x_{0:T})        log q(x_{1:T} | x₀)        Σ_{t>1} log q(x_{t−1} | x₀)/q(x_t | x₀)        log q(x_T | x_{T−1})
+/// ```
+///
+/// Method: joint covariance matrices by recursion and their Cholesky factors; the last two from conditionals by Schur
+/// complement, the last one given x₀ as well. Source: Ho et al. 2020, arXiv:2006.11239, eqs. (1), (2) and appendix A.
+///
+/// ```
+/// use alphabar::elbo::{PathLogs, Reverse};
+/// use alphabar::{Schedule, check};
+///
+/// let densities = |schedule: &Schedule, reverse: &Reverse, path: &[f64]| {
+///     let logs = PathLogs::new(schedule, reverse, path)?;
+///     Ok([logs.model(), logs.data_chain(), logs.telescoping_sum(), logs.forward[logs.forward.len() - 1]])
+/// };
+/// check::elbo::joint_densities(densities).assert();
+/// ```
+pub fn joint_densities<'f>(f: impl Fn(&Schedule, &Reverse, &[f64]) -> Result<[f64; 4]> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("joint covariance by recursion, Cholesky factors, Schur complements");
+    let sentence = "p_θ(x_{0:T}) and q(x_{1:T} | x₀) are ordinary products of their kernels, and the ratios of marginals telescope";
+    Check::new("path_density_is_a_product", sentence, method, move |run| densities(run, &f))
+        .rejects(faults::DENSITIES, densities)
+}
+
+fn densities(run: &Run, f: impl Fn(&Schedule, &Reverse, &[f64]) -> Result<[f64; 4]>) -> Outcome {
+    worlds(run, |world, u| products_are_joint(&f, world, &path(world.len(), u)))
+}
+
+fn products_are_joint(
     f: impl Fn(&Schedule, &Reverse, &[f64]) -> Result<[f64; 4]>,
     world: &World,
     path: &[f64],
@@ -267,18 +359,34 @@ pub fn joint_densities(
 
 /// Averaged over x₀ | x_t, the data-conditional KL is the KL to the true reverse kernel plus I(x_{t−1}; x₀ | x_t).
 ///
+/// ```text
+/// E KL(q(x_{t−1} | x_t, x₀) ‖ p_θ) = KL(q(x_{t−1} | x_t) ‖ p_θ) + I(x_{t−1}; x₀ | x_t)
+/// ```
+///
 /// The second part has no trainable parameter, so that training against q(x_{t−1} | x_t, x₀) trains against the unknown
 /// q(x_{t−1} | x_t). Method: three-point average over q(x₀ | x_t) of the KL under test; true kernel and information from
-/// Schur complements. Ledger S1.45, S2.13, S2.22.
+/// Schur complements. Source of the term: Ho et al. 2020, arXiv:2006.11239, eq. (5).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn harmless_lie(
-    f: impl Fn(&Transition, f64, f64, Moments) -> Result<f64>,
-    world: &World,
-    t: usize,
-    xt: f64,
-) -> Outcome {
+/// ```
+/// use alphabar::{check, elbo::denoising_term};
+///
+/// check::elbo::harmless_lie(denoising_term).assert();
+/// ```
+pub fn harmless_lie<'f>(f: impl Fn(&Transition, f64, f64, Moments) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("true reverse kernel and information by Schur complement");
+    let sentence = "E KL(q(x_{t−1} | x_t, x₀) ‖ p_θ) = KL(q(x_{t−1} | x_t) ‖ p_θ) + I(x_{t−1}; x₀ | x_t)";
+    Check::new("data_conditional_target_is_harmless", sentence, method, move |run| lie(run, &f))
+        .rejects(faults::DIVERGENCES, lie)
+}
+
+fn lie(run: &Run, f: impl Fn(&Transition, f64, f64, Moments) -> Result<f64>) -> Outcome {
+    worlds(run, |world, [u, ..]| {
+        let at = |t| lie_at(&f, world, t, uniform(u, -2.0, 2.0));
+        (2..=world.len()).try_fold(Evidence::none(), |all, t| Ok(all.and(at(t)?)))
+    })
+}
+
+fn lie_at(f: impl Fn(&Transition, f64, f64, Moments) -> Result<f64>, world: &World, t: usize, xt: f64) -> Outcome {
     let joint = world.data_joint();
     let path = path_of(world.len(), &[(t, xt)]);
     let of_x0 = joint.conditional(0, &[t], &path);
@@ -303,11 +411,30 @@ pub fn harmless_lie(
 
 /// The prior term's slope in ln SNR: zero only on a fixed schedule.
 ///
-/// Method: Richardson's difference of the KL as an average of log ratios, exact for quadratics. Ledger S1.44, A1.3.
+/// ```text
+/// f(level, x₀) = ∂/∂λ KL(N(√ᾱ x₀, 1 − ᾱ) ‖ N(0, 1)),   λ = ln SNR
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn prior_slope(f: impl Fn(Level, f64) -> f64, log_snr: f64, x0: f64) -> Outcome {
+/// Method: Richardson's difference of the KL as an average of log ratios, exact for quadratics. Source: Kingma et al.
+/// 2021, arXiv:2107.00630, sect. 4 (learned end points).
+///
+/// ```
+/// use alphabar::check;
+///
+/// check::elbo::prior_slope(alphabar::elbo::prior_slope).assert();
+/// ```
+pub fn prior_slope<'f>(f: impl Fn(Level, f64) -> f64 + 'f) -> Check<'f> {
+    let method = Method::Numerical("fourth-order difference of the KL as an average of log ratios");
+    let sentence = "the prior term has no slope in the network's parameters, but one in the schedule's end";
+    Check::new("prior_term_moves_with_the_schedule", sentence, method, move |run| slopes(run, &f))
+        .rejects(faults::SLOPES, slopes)
+}
+
+fn slopes(run: &Run, f: impl Fn(Level, f64) -> f64) -> Outcome {
+    run.over(|[u, v]| slope_at(&f, uniform(u, -12.0, 2.0), uniform(v, -2.0, 2.0)))
+}
+
+fn slope_at(f: impl Fn(Level, f64) -> f64, log_snr: f64, x0: f64) -> Outcome {
     let kl = |log_snr: f64| {
         let alpha_bar = 1.0 / (1.0 + (-log_snr).exp());
         let law = Moments { mean: alpha_bar.sqrt() * x0, var: 1.0 / (1.0 + log_snr.exp()) };
@@ -326,13 +453,32 @@ pub fn prior_slope(f: impl Fn(Level, f64) -> f64, log_snr: f64, x0: f64) -> Outc
 
 /// A reverse chain with a predicted noise: its bound from the losses E(ε − ε̂)² alone.
 ///
-/// `f(step, var, loss)` is one middle term. Method: the network ε̂ = a x_t + b is turned into the affine kernel of the
-/// mean x_t/√α − β/(√α √v) ε̂, whose bound comes from the joint Gaussians; prior and decoder by three-point averages;
-/// the loss by product rules over x₀ and ε. Ledger S3.70, S3.71.
+/// ```text
+/// bound = L_T + L_0 + Σ_{t>1} f(step, σ_t², E(ε − ε̂)²)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn bound_from_losses(f: impl Fn(&Transition, f64, f64) -> Result<f64>, world: &World) -> Outcome {
+/// Method: the network ε̂ = a x_t + b is turned into the affine kernel of the mean x_t/√α − β/(√α √v) ε̂, whose bound
+/// comes from the joint Gaussians; prior and decoder by three-point averages; the loss by product rules over x₀ and ε.
+/// Source: Ho et al. 2020, arXiv:2006.11239, eqs. (8), (11), (12).
+///
+/// ```
+/// use alphabar::{Transition, check, elbo::denoising_from_eps_loss};
+///
+/// let term = |step: &Transition, var: f64, loss: f64| denoising_from_eps_loss(step, var, loss, 1);
+/// check::elbo::bound_from_losses(term).assert();
+/// ```
+pub fn bound_from_losses<'f>(f: impl Fn(&Transition, f64, f64) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("affine kernel of the predicted mean, joint Gaussians");
+    let sentence = "noise losses with their weights, the variances' constants, L_T and L_0 add up to the bound";
+    Check::new("weighted_noise_losses_make_the_bound", sentence, method, move |run| losses(run, &f))
+        .rejects(faults::LOSSES, losses)
+}
+
+fn losses(run: &Run, f: impl Fn(&Transition, f64, f64) -> Result<f64>) -> Outcome {
+    worlds(run, |world, _| losses_make_the_bound(&f, world))
+}
+
+fn losses_make_the_bound(f: impl Fn(&Transition, f64, f64) -> Result<f64>, world: &World) -> Outcome {
     let mut at = Marginal::START;
     let mut world = world.clone();
     let mut losses = Vec::new();
@@ -366,20 +512,53 @@ pub fn bound_from_losses(f: impl Fn(&Transition, f64, f64) -> Result<f64>, world
     Ok(trial.evidence())
 }
 
-/// A bound from log-weights drawn by the caller: on average below log p(x₀) and within its gap's first order of it.
+/// A bound from log-weights drawn from q: on average below log p(x₀) and within its gap's first order of it.
 ///
-/// `draws` are groups of k log-weights at one x₀. Exact part: the exponentials average to p(x₀). Statistical part: five
-/// standard errors, a false failure in 1.7 million runs; the smallest effect that shows is five standard errors, which
-/// may be at most `effect`. Ledger S3.16, S1.42, B22.
+/// ```text
+/// f(log w₁, …, log w_k) = log (1/k) Σ w_i,   w = p_θ(x_{0:T})/q(x_{1:T} | x₀),   E w = p_θ(x₀)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn importance_bounds(
-    f: impl Fn(&[f64]) -> Result<f64>,
-    groups: &[Vec<f64>],
-    log_evidence: f64,
-    effect: f64,
-) -> Outcome {
+/// Method: groups of 16 paths of the toy chain, drawn with a fixed seed. Exact part: the exponentials average to
+/// p(x₀). Statistical part: five standard errors, a false failure in 1.7 million runs; the smallest effect that shows is
+/// five standard errors, which may be at most 0.03. Source: Burda et al. 2016, arXiv:1509.00519, eq. (8).
+///
+/// ```
+/// use alphabar::{check, elbo::importance_bound};
+///
+/// check::elbo::importance_bounds(importance_bound).assert();
+/// ```
+#[cfg(feature = "verify")]
+pub fn importance_bounds<'f>(f: impl Fn(&[f64]) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::Statistics("4096 groups of 16 paths, 5 standard errors, against the model's own law of x₀");
+    let sentence =
+        "the mean of p_θ(x_{0:T})/q(x_{1:T} | x₀) over q is p_θ(x₀), and more weights make a tighter bound";
+    Check::new("importance_weights_average_to_the_evidence", sentence, method, move |run| importance(run, &f))
+        .rejects(faults::IMPORTANCE, importance)
+}
+
+/// Groups of 16 log-weights of the toy chain at x₀ = 0.8.
+#[cfg(feature = "verify")]
+fn draw(seed: u64, groups: usize) -> Vec<Vec<f64>> {
+    let world = World::toy();
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut weight = || {
+        let (mut below, mut log_weight) = (0.8, 0.0);
+        for (beta, kernel) in world.schedule.betas().as_slice().iter().zip(&world.reverse) {
+            let law = Moments { mean: (1.0 - beta).sqrt() * below, var: *beta };
+            let z: f64 = rng.sample(StandardNormal);
+            let above = law.mean + law.var.sqrt() * z;
+            log_weight += log_normal(below, kernel.at(above)) - log_normal(above, law);
+            below = above;
+        }
+        log_weight + log_normal(below, Moments { mean: 0.0, var: 1.0 })
+    };
+    (0..groups).map(|_| (0..16).map(|_| weight()).collect()).collect()
+}
+
+#[cfg(feature = "verify")]
+fn importance(run: &Run, f: impl Fn(&[f64]) -> Result<f64>) -> Outcome {
+    const EFFECT: f64 = 0.03;
+    let (groups, log_evidence) = (draw(run.seed, 4096), World::toy().log_evidence(0.8));
     let all: Vec<f64> = groups.concat();
     let n = all.len() as f64;
     let ratio: Vec<f64> = all.iter().map(|w| (w - log_evidence).exp()).collect();
@@ -387,13 +566,13 @@ pub fn importance_bounds(
     let spread = (ratio.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / (n * (n - 1.0))).sqrt();
     let mut trial = Trial::new();
     let place = || format!("{} log-weights in groups of {}", all.len(), groups[0].len());
-    trial.at_most("smallest effect that shows", 5.0 * spread, effect, Tol::exact(), place)?;
+    trial.at_most("smallest effect that shows", 5.0 * spread, EFFECT, Tol::exact(), place)?;
     let tol = Tol::abs(5.0 * spread, "5 standard errors of the mean weight");
     let whole = number("bound of all weights", f(&all))?;
     trial.close("mean weight over p(x0)", (whole - log_evidence).exp(), 1.0, tol, place)?;
     let mut bounds = Vec::new();
     let mut singles = 0.0;
-    for group in groups {
+    for group in &groups {
         bounds.push(number("bound of a group", f(group))?);
         for w in group {
             singles += number("bound of one weight", f(std::slice::from_ref(w)))? / n;

@@ -25,7 +25,7 @@ pub struct World {
 }
 
 impl World {
-    /// The toy chain of the ledger: T = 3, x₀ ~ N(0.4, 0.49).
+    /// The toy chain: T = 3, x₀ ~ N(0.4, 0.49).
     ///
     /// # Panics
     /// Never: the numbers are valid.

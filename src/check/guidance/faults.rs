@@ -1,107 +1,72 @@
 //! Known wrong formulas of guidance.
 
-use crate::check::{Erratum, Fault, Numbers, Origin, Severity, slip};
+use super::{Point, unconditional};
+use crate::check::{Erratum, Numbers, Severity, Wrong, wrong};
+use crate::exact::Noising;
 use crate::guidance::{GuidanceScale, classifier_guided};
+use crate::schedule::Transition;
+use crate::score::reverse_mean;
 
-/// s taken for w.
-pub const SCALE_TAKEN_FOR_WEIGHT: Fault = Fault {
-    name: "scale_taken_for_weight",
-    sentence: "(1 + w) c − w u evaluated with w = s: guidance is one more than was asked for",
-    origin: Origin::Shipped,
-};
+wrong! {
+    /// Wrong guided predictions, from scale, conditional and unconditional prediction.
+    pub GUIDED: fn(f64, f64, f64) -> f64;
 
-/// [`SCALE_TAKEN_FOR_WEIGHT`].
-#[must_use]
-pub fn scale_taken_for_weight(scale: f64, conditional: f64, unconditional: f64) -> f64 {
-    (1.0 + scale) * conditional - scale * unconditional
+    shipped scale_taken_for_weight:
+        "(1 + w) c − w u evaluated with w = s: guidance is one more than was asked for" =>
+        |scale, conditional, unconditional| (1.0 + scale) * conditional - scale * unconditional;
+    slip conditional_and_unconditional_swapped: "the conditional and unconditional predictions are exchanged" =>
+        |scale, conditional, unconditional| conditional + scale * (unconditional - conditional);
+    slip conditional_scaled_alone: "s·c: the unconditional prediction is not used" =>
+        |scale, conditional, _unconditional| scale * conditional;
 }
 
-/// c and u exchanged.
-pub const CONDITIONAL_AND_UNCONDITIONAL_SWAPPED: Fault =
-    slip("conditional_and_unconditional_swapped", "the conditional and unconditional predictions are exchanged");
+wrong! {
+    /// Wrong guided scores, from γ, the score and the gradient of the classifier.
+    pub CLASSIFIERS: fn(f64, f64, f64) -> f64;
 
-/// [`CONDITIONAL_AND_UNCONDITIONAL_SWAPPED`].
-#[must_use]
-pub fn conditional_and_unconditional_swapped(scale: f64, conditional: f64, unconditional: f64) -> f64 {
-    conditional + scale * (unconditional - conditional)
+    erratum("E1.7") classifier_sign:
+        "∇ ln p(y | x_t) was taken as ∇ ln p(x_t) − ∇ ln p(x_t | y): the opposite sign" =>
+        |gamma, score, gradient| score - gamma * gradient;
+    erratum("E1.6") classifier_unscaled:
+        "∇ ln p(x_t | y) where the score of p(x_t) p(y | x_t)^γ was meant: γ has no effect" =>
+        |_gamma, score, gradient| score + gradient;
+    slip score_scaled_for_classifier: "γ multiplies the score and not the classifier's gradient" =>
+        |gamma, score, gradient| gamma * score + gradient;
+    slip classifier_scale_plus_one: "1 + γ where γ was meant" =>
+        |gamma, score, gradient| score + (1.0 + gamma) * gradient;
 }
 
-/// u left out.
-pub const CONDITIONAL_SCALED_ALONE: Fault =
-    slip("conditional_scaled_alone", "s·c: the unconditional prediction is not used");
+wrong! {
+    /// Wrong logarithms of the tempered density, at γ and x.
+    pub TEMPERED: fn(&Point, f64, f64) -> f64;
 
-/// [`CONDITIONAL_SCALED_ALONE`].
-#[must_use]
-pub fn conditional_scaled_alone(scale: f64, conditional: f64, _unconditional: f64) -> f64 {
-    scale * conditional
+    slip tempered_prior: "(p(x) p(y | x))^γ: the density itself was tempered too" =>
+        |at, gamma, x| gamma * (at.data.log_pdf(x) + at.data.log_class_posterior(at.class, x));
+    slip tempered_plus_one: "p(x) p(y | x)^(1 + γ²) where p(x) p(y | x)^γ was meant" =>
+        |at, gamma, x| at.data.tempered_log_pdf(at.class, 1.0 + gamma * gamma, x);
+    slip tempered_inverse: "p(x) p(y | x)^(−γ): guided away from the class" =>
+        |at, gamma, x| at.data.tempered_log_pdf(at.class, -gamma, x);
 }
 
-/// The classifier's gradient with the wrong sign.
-pub const CLASSIFIER_SIGN: Fault = Fault {
-    name: "classifier_sign",
-    sentence: "∇ ln p(y | x_t) was taken as ∇ ln p(x_t) − ∇ ln p(x_t | y): the opposite sign",
-    origin: Origin::Erratum("E1.7"),
-};
+wrong! {
+    /// Wrong means of a reverse step from the score of a class.
+    pub REVERSE_MEANS: fn(&Transition, f64, f64) -> f64;
 
-/// [`CLASSIFIER_SIGN`].
-#[must_use]
-pub fn classifier_sign(gamma: f64, score: f64, gradient: f64) -> f64 {
-    score - gamma * gradient
+    slip class_score_doubled: "the class score was counted twice in the reverse mean" =>
+        |step, xt, score| reverse_mean(step, xt, 2.0 * score);
 }
 
-/// γ left out, as the left side of the printed equation has it.
-pub const CLASSIFIER_UNSCALED: Fault = Fault {
-    name: "classifier_unscaled",
-    sentence: "∇ ln p(x_t | y) where the score of p(x_t) p(y | x_t)^γ was meant: γ has no effect",
-    origin: Origin::Erratum("E1.6"),
-};
+wrong! {
+    /// Wrong answers to the null token, at a level and x_t, for data of these points.
+    pub NULL_TOKENS: fn(Noising, f64, &[f64]) -> f64;
 
-/// [`CLASSIFIER_UNSCALED`].
-#[must_use]
-pub fn classifier_unscaled(_gamma: f64, score: f64, gradient: f64) -> f64 {
-    score + gradient
+    slip null_is_a_class: "the null token answers with one class's point" =>
+        |_, _, points| points[0];
+    slip null_is_the_mean: "the null token answers with the mean of the data, not given x_t" =>
+        |_, _, points| points.iter().sum::<f64>() / points.len() as f64;
+    slip null_is_halved: "the dropout probability multiplies the answer" =>
+        |level, xt, points| 0.5 * unconditional(level, xt, points);
 }
-
-/// γ on the wrong term.
-pub const SCORE_SCALED_FOR_CLASSIFIER: Fault =
-    slip("score_scaled_for_classifier", "γ multiplies the score and not the classifier's gradient");
-
-/// [`SCORE_SCALED_FOR_CLASSIFIER`].
-#[must_use]
-pub fn score_scaled_for_classifier(gamma: f64, score: f64, gradient: f64) -> f64 {
-    gamma * score + gradient
-}
-
-/// γ one too large.
-pub const CLASSIFIER_SCALE_PLUS_ONE: Fault = slip("classifier_scale_plus_one", "1 + γ where γ was meant");
-
-/// [`CLASSIFIER_SCALE_PLUS_ONE`].
-#[must_use]
-pub fn classifier_scale_plus_one(gamma: f64, score: f64, gradient: f64) -> f64 {
-    score + (1.0 + gamma) * gradient
-}
-
-/// A tempered density that also tempers p(x).
-pub const TEMPERED_PRIOR: Fault = slip("tempered_prior", "(p(x) p(y | x))^γ: the density itself was tempered too");
-
-/// The class likelihood with γ one too large.
-pub const TEMPERED_PLUS_ONE: Fault =
-    slip("tempered_plus_one", "p(x) p(y | x)^(1 + γ²) where p(x) p(y | x)^γ was meant");
-
-/// A tempered density of the wrong class.
-pub const TEMPERED_INVERSE: Fault = slip("tempered_inverse", "p(x) p(y | x)^(−γ): guided away from the class");
-
-/// The class score counted twice.
-pub const CLASS_SCORE_DOUBLED: Fault =
-    slip("class_score_doubled", "the class score was counted twice in the reverse mean");
-
-/// The null token treated as one more class.
-pub const NULL_IS_A_CLASS: Fault = slip("null_is_a_class", "the null token answers with one class's point");
-/// The data's mean whatever x_t is.
-pub const NULL_IS_THE_MEAN: Fault =
-    slip("null_is_the_mean", "the null token answers with the mean of the data, not given x_t");
-/// The dropout probability left in the answer.
-pub const NULL_IS_HALVED: Fault = slip("null_is_halved", "the dropout probability multiplies the answer");
 
 /// Errata of the source documents that belong here.
 pub const ERRATA: &[Erratum] = &[
@@ -113,7 +78,7 @@ pub const ERRATA: &[Erratum] = &[
         correct: "the right side is the score of another density, p(x_t) p(y | x_t)^γ; the two agree only at γ = 1",
         numbers: &[Numbers {
             at: "p = N(0, 1), x = 1, ∇ ln p(y | x) = 0.7, γ = 3: left side, right side",
-            printed: || classifier_unscaled(3.0, -1.0, 0.7),
+            printed: || (Wrong::named(CLASSIFIERS, "classifier_unscaled").f)(3.0, -1.0, 0.7),
             correct: || GuidanceScale::new(3.0).map_or(f64::NAN, |gamma| classifier_guided(gamma, -1.0, 0.7)),
             listed: (-0.3, 1.1),
             decimals: 1,
@@ -127,7 +92,7 @@ pub const ERRATA: &[Erratum] = &[
         correct: "∇ ln p(x_t | y) − ∇ ln p(x_t)",
         numbers: &[Numbers {
             at: "p = N(0, 1), x = 1, ∇ ln p(y | x) = 0.7, γ = 3",
-            printed: || classifier_sign(3.0, -1.0, 0.7),
+            printed: || (Wrong::named(CLASSIFIERS, "classifier_sign").f)(3.0, -1.0, 0.7),
             correct: || GuidanceScale::new(3.0).map_or(f64::NAN, |gamma| classifier_guided(gamma, -1.0, 0.7)),
             listed: (-3.1, 1.1),
             decimals: 1,

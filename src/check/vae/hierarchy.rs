@@ -3,26 +3,59 @@
 use std::f64::consts::TAU;
 
 use nalgebra::{DMatrix, DVector};
-use ndarray::{Array1, ArrayView1};
+use ndarray::Array1;
 
-use super::accepted;
+use super::{View, accepted, faults, over};
 use crate::check::evidence::{list, short};
-use crate::check::{Outcome, Tol, Trial};
+use crate::check::{Check, Method, Outcome, Run, Tol, Trial, log_uniform, uniform};
 use crate::error::Result;
 use crate::vae::{Hierarchy, Kernel};
 
 /// The product of the conditionals is the density of the joint Gaussian of (x, z₁, …, z_T), whose precision matrix is
 /// tri-diagonal: each level is independent of the rest given its neighbours.
 ///
-/// Method: the joint's covariance from the noises of the decoders, density by LU. Ledger S1.09, S1.10.
+/// ```text
+/// ln p(x, z) = ln p(z_T) + Σ_{t>1} ln p(z_{t−1} | z_t) + ln p(x | z₁)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn log_joint_is_the_joint_density(
-    f: impl Fn(&Hierarchy, f64, ArrayView1<'_, f64>) -> Result<f64>,
+/// Method: the joint's covariance from the noises of the decoders, density by LU. Source: Luo 2022, arXiv:2208.11970,
+/// eq. (23).
+///
+/// ```
+/// use alphabar::{check, vae::Hierarchy};
+///
+/// check::vae::log_joint_is_the_joint_density(Hierarchy::log_joint).assert();
+/// ```
+pub fn log_joint_is_the_joint_density<'f>(f: impl Fn(&Hierarchy, f64, View<'_>) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("density of the joint Gaussian by LU, tri-diagonal precision");
+    let sentence = "the product of a hierarchy's conditionals is the density of its joint";
+    Check::new("hierarchy_joint_is_the_product", sentence, method, move |run| joints(run, &f))
+        .rejects(faults::JOINTS, joints)
+}
+
+fn joints(run: &Run, f: impl Fn(&Hierarchy, f64, View<'_>) -> Result<f64>) -> Outcome {
+    over(run, |k, u| {
+        let model = hierarchy(1 + k % 4, u);
+        let z = Array1::from_shape_fn(1 + k % 4, |i| uniform(u[3], -2.0, 2.0) * (0.7f64).powi(i as i32) + 0.1);
+        equals_joint(&f, &model, uniform(u[2], -2.0, 2.0), z.view())
+    })
+}
+
+fn hierarchy(depth: usize, [a, b, c, d]: [f64; 4]) -> Hierarchy {
+    let kernel = |seed: f64, t: usize| Kernel {
+        slope: uniform((seed + 0.618_034 * t as f64).fract(), 0.3, 1.1),
+        offset: uniform((b + 0.754_878 * t as f64).fract(), -0.5, 0.5),
+        var: log_uniform((seed + d + 0.569_84 * t as f64).fract(), 0.05, 1.0),
+    };
+    let list = |seed: f64| (0..depth).map(|t| kernel(seed, t)).collect();
+    Hierarchy::new(list(a), list(c)).expect("variances above 0 and lists of one length")
+}
+
+fn equals_joint(
+    f: impl Fn(&Hierarchy, f64, View<'_>) -> Result<f64>,
     model: &Hierarchy,
     x: f64,
-    z: ArrayView1<'_, f64>,
+    z: View<'_>,
 ) -> Outcome {
     let place = || format!("{}, z = {}", place(model, x), list(z));
     let (want, precision, kappa) = joint_log_density(model, x, z);
@@ -48,7 +81,7 @@ fn place(model: &Hierarchy, x: f64) -> String {
 }
 
 /// Log density of (x, z) in the joint Gaussian of the decoders, its precision matrix, and the covariance's condition.
-pub(crate) fn joint_log_density(model: &Hierarchy, x: f64, z: ArrayView1<'_, f64>) -> (f64, DMatrix<f64>, f64) {
+pub(super) fn joint_log_density(model: &Hierarchy, x: f64, z: View<'_>) -> (f64, DMatrix<f64>, f64) {
     let depth = z.len();
     // Level i is a sum of the noises of the levels i, i + 1, …, T: row i of `noises`.
     let mut noises = DMatrix::<f64>::zeros(depth + 1, depth + 1);
@@ -72,28 +105,42 @@ pub(crate) fn joint_log_density(model: &Hierarchy, x: f64, z: ArrayView1<'_, f64
 
 /// The factorised bound is the mean over q(z | x) of ln p(x, z) − ln q(z | x), and at most ln p(x).
 ///
-/// Method: tensor Gauss–Hermite over the noises of the encoder, exact for the quadratic that the log weight is; evidence
-/// from the joint covariance. Ledger S1.10, S1.43, B22.
+/// ```text
+/// E_q[ln p(x | z₁) + Σ_{t>1} ln p(z_{t−1} | z_t) + ln p(z_T) − Σ_t ln q(z_t | z_{t−1})]        z₀ = x
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn hierarchy_bound_is_the_mean_log_weight(
-    f: impl Fn(&Hierarchy, f64) -> f64,
-    model: &Hierarchy,
-    x: f64,
-) -> Outcome {
-    let place = || place(model, x);
-    let (want, size) = mean_log_weight(model, x);
-    let got = f(model, x);
-    let tol = Tol::abs(64.0 * f64::EPSILON * size, "64 roundings of the summed squares and logarithms");
-    let mut trial = Trial::new();
-    trial.close("bound", got, want, tol, place)?;
-    trial.at_most("bound against evidence", got, log_marginal(model, x), tol, place)?;
-    Ok(trial.evidence())
+/// Method: tensor Gauss–Hermite over the noises of the encoder, exact for the quadratic that the log weight is; evidence
+/// from the joint covariance. Source: Luo 2022, arXiv:2208.11970, eq. (29).
+///
+/// ```
+/// use alphabar::{check, vae::Hierarchy};
+///
+/// check::vae::hierarchy_bound_is_the_mean_log_weight(Hierarchy::elbo).assert();
+/// ```
+pub fn hierarchy_bound_is_the_mean_log_weight<'f>(f: impl Fn(&Hierarchy, f64) -> f64 + 'f) -> Check<'f> {
+    let method = Method::Numerical("tensor Gauss–Hermite over the encoder's noises");
+    let sentence =
+        "the factorised bound of a hierarchy is the mean log weight; with one level it is the autoencoder's";
+    Check::new("hierarchy_bound_is_the_mean_log_weight", sentence, method, move |run| bounds(run, &f))
+        .rejects(faults::HIERARCHIES, bounds)
+}
+
+fn bounds(run: &Run, f: impl Fn(&Hierarchy, f64) -> f64) -> Outcome {
+    over(run, |k, u| {
+        let (model, x) = (hierarchy(1 + k % 4, u), uniform(u[2], -2.0, 2.0));
+        let place = || place(&model, x);
+        let (want, size) = mean_log_weight(&model, x);
+        let got = f(&model, x);
+        let tol = Tol::abs(64.0 * f64::EPSILON * size, "64 roundings of the summed squares and logarithms");
+        let mut trial = Trial::new();
+        trial.close("bound", got, want, tol, place)?;
+        trial.at_most("bound against evidence", got, log_marginal(&model, x), tol, place)?;
+        Ok(trial.evidence())
+    })
 }
 
 /// E_q[ln p(x, z) − ln q(z | x)] and the magnitudes that enter.
-pub(crate) fn mean_log_weight(model: &Hierarchy, x: f64) -> (f64, f64) {
+pub(super) fn mean_log_weight(model: &Hierarchy, x: f64) -> (f64, f64) {
     let depth = model.encoders().len();
     let rule = [(-(3f64.sqrt()), 1.0 / 6.0), (0.0, 2.0 / 3.0), (3f64.sqrt(), 1.0 / 6.0)];
     let (mut sum, mut size) = (0.0, 0.0);
@@ -116,8 +163,8 @@ pub(crate) fn mean_log_weight(model: &Hierarchy, x: f64) -> (f64, f64) {
     (sum, size)
 }
 
-/// ln p(x, z) by the product, for the witness alone.
-fn path_log_density(model: &Hierarchy, x: f64, path: &Array1<f64>) -> (f64, f64) {
+/// ln p(x, z) by the product, and the magnitudes that enter.
+pub(super) fn path_log_density(model: &Hierarchy, x: f64, path: &Array1<f64>) -> (f64, f64) {
     let top = path[path.len() - 1];
     let mut log = -0.5 * (TAU.ln() + top * top);
     let mut size = log.abs();

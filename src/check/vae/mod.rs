@@ -1,63 +1,139 @@
 //! Claims on latent variable models: evidence, posterior, bound, its gradient and its maximisation.
 
 pub mod faults;
-#[cfg(feature = "verify")]
-pub(super) mod rows;
 mod hierarchy;
+#[cfg(feature = "verify")]
 mod importance;
 mod likelihood;
+#[cfg(feature = "verify")]
+pub(super) mod rows;
 
 use std::f64::consts::TAU;
 
 use nalgebra::{DMatrix, DVector};
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use super::evidence::{list, short};
-use super::{Mismatch, Outcome, Tol, Trial};
+use super::{Check, Evidence, Method, Mismatch, Outcome, Run, Tol, Trial, log_uniform, uniform};
 use crate::error::Result;
 use crate::gaussian::Gaussian;
 use crate::vae::{EncoderGradient, FactorModel};
 
 pub use hierarchy::{hierarchy_bound_is_the_mean_log_weight, log_joint_is_the_joint_density};
 #[cfg(feature = "verify")]
-pub(crate) use hierarchy::{joint_log_density, mean_log_weight};
-#[cfg(feature = "verify")]
-pub(crate) use importance::mean_weighted_bound;
 pub use importance::weighted_bounds_rise;
 pub use likelihood::{cross_entropy_is_entropy_plus_divergence, likelihood_is_highest_at, nll_is_lowest_at};
-#[cfg(feature = "verify")]
-pub(crate) use likelihood::{golden_minimum, surprise};
+
+type View<'a> = ArrayView1<'a, f64>;
+
+/// A claim at points of the unit cube, each with its number.
+fn over<const D: usize>(run: &Run, mut claim: impl FnMut(usize, [f64; D]) -> Outcome) -> Outcome {
+    let points = run.points::<D>().enumerate();
+    points.map(|(k, u)| claim(k, u)).try_fold(Evidence::none(), |all, e| Ok(all.and(e?)))
+}
+
+/// One latent mostly, two in every sixteenth case.
+const fn latents(k: usize) -> usize {
+    if k % 16 == 3 { 2 } else { 1 }
+}
+
+/// A model with three dimensions of data and a point, from three numbers in (0, 1).
+fn drawn(latents: usize, [a, b, c]: [f64; 3]) -> (FactorModel, Array1<f64>) {
+    let entry = |seed: f64, k: usize| 2.0 * (seed + 0.618_034 * k as f64).fract() - 1.0;
+    let loading = Array2::from_shape_fn((3, latents), |(i, j)| 1.2 * entry(a, 2 * i + 3 * j));
+    let offset = Array1::from_shape_fn(3, |i| entry(b, i));
+    let noise = log_uniform(c, 0.3, 2.0);
+    let x = Array1::from_shape_fn(3, |i| 2.0 * entry(b + c, i + 1));
+    (FactorModel::new(loading.view(), offset.view(), noise).expect("finite entries"), x)
+}
+
+fn with_q(latents: usize, [a, b, c, d]: [f64; 4]) -> (FactorModel, Array1<f64>, Gaussian) {
+    let (model, x) = drawn(latents, [a, b, c]);
+    let mean = Array1::from_shape_fn(latents, |i| uniform(d, -1.0, 1.0) * (1.0 - 0.5 * i as f64));
+    let mut cov = Array2::from_elem((latents, latents), 0.2 * a);
+    cov.diag_mut().fill(log_uniform(d, 0.25, 1.5));
+    (model, x, Gaussian::new(mean.view(), cov.view()).expect("diagonally dominant"))
+}
+
+/// Forty rows in three dimensions, spread along one direction.
+fn sample(seed: f64) -> Array2<f64> {
+    Array2::from_shape_fn((40, 3), |(i, j)| {
+        let u = (seed + 0.618_034 * i as f64).fract() - 0.5;
+        let v = (seed + 0.754_877 * (3 * i + j) as f64).fract() - 0.5;
+        3.0 * u * (1.0 - 0.6 * j as f64) + v + 0.3 * j as f64
+    })
+}
 
 /// The evidence is the joint integrated over the latents.
 ///
-/// Method: trapezoidal rule over z, one or two latents, from the model's own numbers. Ledger S0.21, S1.01.
+/// ```text
+/// ln p(x) = ln ∫ p(x | z) p(z) dz        x | z ~ N(W z + b, s² I),   z ~ N(0, I)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn evidence_is_the_integral(
-    f: impl Fn(&FactorModel, ArrayView1<'_, f64>) -> Result<f64>,
-    model: &FactorModel,
-    x: ArrayView1<'_, f64>,
-) -> Outcome {
-    let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
-    let mut trial = Trial::new();
-    let place = || place(model, x);
-    let got = accepted(f(model, x), "log evidence", &place)?;
-    trial.close("log evidence", got, log_evidence(model, x), tol, place)?;
-    Ok(trial.evidence())
+/// Method: trapezoidal rule over z, one or two latents, from the model's own numbers. Source: Tipping & Bishop 1999,
+/// "Probabilistic principal component analysis", sect. 3.
+///
+/// ```
+/// use alphabar::{check, vae::FactorModel};
+///
+/// check::vae::evidence_is_the_integral(FactorModel::log_evidence).assert();
+/// ```
+pub fn evidence_is_the_integral<'f>(f: impl Fn(&FactorModel, View<'_>) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::Numerical("trapezoidal rule over the latents");
+    let sentence = "the closed-form evidence of the linear-Gaussian model is the joint integrated over its latents";
+    Check::new("evidence_is_the_integrated_joint", sentence, method, move |run| evidences(run, &f))
+        .rejects(faults::EVIDENCES, evidences)
+}
+
+fn evidences(run: &Run, f: impl Fn(&FactorModel, View<'_>) -> Result<f64>) -> Outcome {
+    over(run, |k, u| {
+        let (model, x) = drawn(latents(k), u);
+        let (model, x) = (&model, x.view());
+        let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
+        let mut trial = Trial::new();
+        let place = || place(model, x);
+        let got = accepted(f(model, x), "log evidence", &place)?;
+        trial.close("log evidence", got, log_evidence(model, x), tol, place)?;
+        Ok(trial.evidence())
+    })
 }
 
 /// The posterior is the conditional of the joint Gaussian of (z, x), and `p(x, z)/p(z | x)` is the evidence at every z.
 ///
-/// Method: Schur complement on the joint covariance; the ratio against the integral. Ledger S0.19, S1.02.
+/// ```text
+/// z | x ~ N(Wᵀ C⁻¹ (x − b), I − Wᵀ C⁻¹ W)        C = W Wᵀ + s² I
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn posterior_is_the_conditional(
-    f: impl Fn(&FactorModel, ArrayView1<'_, f64>) -> Result<Gaussian>,
+/// Method: Schur complement on the joint covariance; the ratio against the integral. Source: Tipping & Bishop 1999,
+/// "Probabilistic principal component analysis", sect. 3.
+///
+/// ```
+/// use alphabar::{check, vae::FactorModel};
+///
+/// check::vae::posterior_is_the_conditional(FactorModel::posterior).assert();
+/// ```
+pub fn posterior_is_the_conditional<'f>(f: impl Fn(&FactorModel, View<'_>) -> Result<Gaussian> + 'f) -> Check<'f> {
+    let method =
+        Method::OtherPremises("Schur complement on the joint of (z, x); joint over posterior against the integral");
+    let sentence =
+        "the posterior of the latents is the conditional of the joint, and p(x, z)/p(z | x) = p(x) for every z";
+    Check::new("latent_posterior_is_the_conditional", sentence, method, move |run| posteriors(run, &f))
+        .rejects(faults::POSTERIORS, posteriors)
+}
+
+fn posteriors(run: &Run, f: impl Fn(&FactorModel, View<'_>) -> Result<Gaussian>) -> Outcome {
+    over(run, |k, [a, b, c]| {
+        let (model, x) = drawn(latents(k), [a, b, c]);
+        let z = Array1::from_shape_fn(latents(k), |i| uniform(c, -1.5, 1.5) + 0.3 * i as f64);
+        equals_conditional(&f, &model, x.view(), z.view())
+    })
+}
+
+fn equals_conditional(
+    f: impl Fn(&FactorModel, View<'_>) -> Result<Gaussian>,
     model: &FactorModel,
-    x: ArrayView1<'_, f64>,
-    z: ArrayView1<'_, f64>,
+    x: View<'_>,
+    z: View<'_>,
 ) -> Outcome {
     let place = || place(model, x);
     let got = accepted(f(model, x), "posterior", &place)?;
@@ -85,15 +161,38 @@ pub fn posterior_is_the_conditional(
 // ANCHOR: bound
 /// The bound is `E_q[ln p(x, z) − ln q(z)]`, at most ln p(x), lower by `KL(q ‖ p(z | x))`, and equal at the posterior.
 ///
-/// Method: Gauss–Hermite over q, exact for the quadratics that the logarithms are; the evidence by integration, the
-/// posterior by Schur complement. Ledger S0.24, S0.25, S1.04 to S1.06.
+/// ```text
+/// E_q[ln p(x, z) − ln q(z)] = E_q ln p(x | z) − KL(q ‖ p(z)) = ln p(x) − KL(q ‖ p(z | x))
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn bound_is_the_mean_log_weight(
-    f: impl Fn(&FactorModel, ArrayView1<'_, f64>, &Gaussian) -> Result<f64>,
+/// Method: Gauss–Hermite over q, exact for the quadratics that the logarithms are; the evidence by integration, the
+/// posterior by Schur complement. Source: Kingma & Welling 2013, arXiv:1312.6114, eqs. (1)–(3).
+///
+/// ```
+/// use alphabar::{check, vae::FactorModel};
+///
+/// check::vae::bound_is_the_mean_log_weight(FactorModel::elbo).assert();
+/// ```
+pub fn bound_is_the_mean_log_weight<'f>(
+    f: impl Fn(&FactorModel, View<'_>, &Gaussian) -> Result<f64> + 'f,
+) -> Check<'f> {
+    let method = Method::Numerical("Gauss–Hermite over q; evidence by integration, posterior by Schur complement");
+    let sentence = "the bound is E_q ln p(x, z)/q(z): below ln p(x) by KL(q ‖ p(z | x)), in two terms or in one";
+    Check::new("bound_lies_below_evidence_by_the_divergence", sentence, method, move |run| bounds(run, &f))
+        .rejects(faults::BOUNDS, bounds)
+}
+
+fn bounds(run: &Run, f: impl Fn(&FactorModel, View<'_>, &Gaussian) -> Result<f64>) -> Outcome {
+    over(run, |k, u| {
+        let (model, x, q) = with_q(latents(k), u);
+        below_the_evidence(&f, &model, x.view(), &q)
+    })
+}
+
+fn below_the_evidence(
+    f: impl Fn(&FactorModel, View<'_>, &Gaussian) -> Result<f64>,
     model: &FactorModel,
-    x: ArrayView1<'_, f64>,
+    x: View<'_>,
     q: &Gaussian,
 ) -> Outcome {
     let place = || format!("q = N({}, {}), {}", list(&q.mean()), list(&q.cov()), place(model, x));
@@ -116,16 +215,40 @@ pub fn bound_is_the_mean_log_weight(
 
 /// The gradient that trains an encoder is the derivative of the bound.
 ///
-/// Method: central differences of the bound by Gauss–Hermite; the bound is quadratic in the mean, so that the difference
-/// is exact there, and smooth in ln std. Ledger S1.07.
+/// ```text
+/// ∂/∂m and ∂/∂ ln σ of E_q[ln p(x, z) − ln q(z)],   q = N(m, σ² I)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn gradient_is_the_derivative(
-    f: impl Fn(&FactorModel, ArrayView1<'_, f64>, ArrayView1<'_, f64>, f64) -> Result<EncoderGradient>,
+/// Method: central differences of the bound by Gauss–Hermite; the bound is quadratic in the mean, so that the difference
+/// is exact there, and smooth in ln std. Source: Kingma & Welling 2013, arXiv:1312.6114, sect. 2.4.
+///
+/// ```
+/// use alphabar::{check, vae::FactorModel};
+///
+/// check::vae::gradient_is_the_derivative(FactorModel::encoder_gradient).assert();
+/// ```
+pub fn gradient_is_the_derivative<'f>(
+    f: impl Fn(&FactorModel, View<'_>, View<'_>, f64) -> Result<EncoderGradient> + 'f,
+) -> Check<'f> {
+    let method = Method::Numerical("central differences of the bound by Gauss–Hermite");
+    let sentence = "the reparameterised gradient is the derivative of the bound in the encoder's mean and ln std";
+    Check::new("encoder_gradient_is_the_derivative_of_the_bound", sentence, method, move |run| gradients(run, &f))
+        .rejects(faults::GRADIENTS, gradients)
+}
+
+fn gradients(run: &Run, f: impl Fn(&FactorModel, View<'_>, View<'_>, f64) -> Result<EncoderGradient>) -> Outcome {
+    over(run, |k, [a, b, c, d]| {
+        let (model, x) = drawn(1 + k % 3, [a, b, c]);
+        let mean = Array1::from_shape_fn(1 + k % 3, |i| uniform(d, -1.0, 1.0) + 0.2 * i as f64);
+        equals_differences(&f, &model, x.view(), mean.view(), log_uniform(a, 0.3, 1.5))
+    })
+}
+
+fn equals_differences(
+    f: impl Fn(&FactorModel, View<'_>, View<'_>, f64) -> Result<EncoderGradient>,
     model: &FactorModel,
-    x: ArrayView1<'_, f64>,
-    mean: ArrayView1<'_, f64>,
+    x: View<'_>,
+    mean: View<'_>,
     std: f64,
 ) -> Outcome {
     let place = || format!("mean {}, std {}, {}", list(mean), short(std), place(model, x));
@@ -154,13 +277,38 @@ pub fn gradient_is_the_derivative(
 /// A step of coordinate ascent: the data's evidence does not fall, and the new parameters are where the bound with the
 /// old posteriors is stationary.
 ///
-/// Method: evidence by the marginal's LU density; derivatives of the mean of `ln p(x, z)` under the old posteriors (Schur
-/// complement, Gauss–Hermite) by central differences, which are exact for the quadratic that it is in W and b. Ledger
-/// S1.04.
+/// ```text
+/// ∂/∂(W, b, ln s²) Σ_x E_{p_old(z | x)} ln p(x, z) = 0        Σ_x ln p_new(x) ≥ Σ_x ln p_old(x)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn ascent_is_stationary(
+/// Method: evidence by the marginal's LU density; derivatives of the mean of `ln p(x, z)` under the old posteriors (Schur
+/// complement, Gauss–Hermite) by central differences, which are exact for the quadratic that it is in W and b. Source:
+/// Dempster, Laird & Rubin 1977; Tipping & Bishop 1999, appendix B.
+///
+/// ```
+/// use alphabar::{check, vae::FactorModel};
+///
+/// check::vae::ascent_is_stationary(FactorModel::em_step).assert();
+/// ```
+pub fn ascent_is_stationary<'f>(
+    f: impl Fn(&FactorModel, ArrayView2<'_, f64>) -> Result<FactorModel> + 'f,
+) -> Check<'f> {
+    let method =
+        Method::Numerical("central differences of the energy under the old posteriors; evidence before and after");
+    let sentence = "a step of coordinate ascent maximises the bound in the model and never lowers the evidence";
+    Check::new("coordinate_ascent_never_lowers_the_evidence", sentence, method, move |run| ascents(run, &f))
+        .rejects(faults::ASCENTS, ascents)
+}
+
+fn ascents(run: &Run, f: impl Fn(&FactorModel, ArrayView2<'_, f64>) -> Result<FactorModel>) -> Outcome {
+    let few = run.at_most(run.cases.div_ceil(16));
+    over(&few, |k, [a, b, c, d]| {
+        let (model, _) = drawn(1 + k % 2, [a, b, c]);
+        stationary(&f, &model, sample(d).view())
+    })
+}
+
+fn stationary(
     f: impl Fn(&FactorModel, ArrayView2<'_, f64>) -> Result<FactorModel>,
     model: &FactorModel,
     data: ArrayView2<'_, f64>,
@@ -175,9 +323,8 @@ pub fn ascent_is_stationary(
 
     let posteriors: Vec<_> = data.rows().into_iter().map(|x| conditional(model, x)).collect();
     let energy = |m: &FactorModel| -> f64 {
-        let each = |(x, (mean, cov)): (ArrayView1<'_, f64>, &(DVector<f64>, DMatrix<f64>))| {
-            expect(mean, cov, |z| log_joint(m, x, z))
-        };
+        let each =
+            |(x, (mean, cov)): (View<'_>, &(DVector<f64>, DMatrix<f64>))| expect(mean, cov, |z| log_joint(m, x, z));
         data.rows().into_iter().zip(&posteriors).map(each).sum::<f64>() / rows
     };
     let step = 1e-4;
@@ -211,43 +358,55 @@ pub fn ascent_is_stationary(
 
 /// `E_q[p(x, z)/q(z)] = p(x)` for a q that is positive wherever p is.
 ///
-/// `f` turns log weights into `ln (1/k Σ exp)`. The latents are the quantiles of a logistic law, wide enough for the
-/// weights to vanish at both ends, so that the mean over them converges like a trapezoidal rule. One latent. Method:
-/// enumeration against integration. Ledger S0.23, B22.
+/// ```text
+/// f(ln w₁, …, ln w_k) = ln (1/k) Σ w_i        w = p(x, z)/q(z)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn importance_mean_is_the_evidence(
-    f: impl Fn(ArrayView1<'_, f64>) -> Result<f64>,
-    model: &FactorModel,
-    x: ArrayView1<'_, f64>,
-    quantiles: u32,
-) -> Outcome {
-    let place = || format!("{quantiles} quantiles, {}", place(model, x));
-    let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
-    let mut trial = Trial::new();
-    let weights = logistic_log_weights(model, x, quantiles, 0.0);
-    let got = accepted(f(weights.view()), "importance-weighted bound", &place)?;
-    trial.close("ln of the mean weight", got, log_evidence(model, x), tol, place)?;
-    Ok(trial.evidence())
+/// The latents are the quantiles of a logistic law, wide enough for the weights to vanish at both ends, so that the mean
+/// over them converges like a trapezoidal rule. One latent. Method: enumeration against integration. Source: Burda et
+/// al. 2015, arXiv:1509.00519, eq. (8).
+///
+/// ```
+/// use alphabar::{check, vae::importance_weighted_bound};
+///
+/// check::vae::importance_mean_is_the_evidence(importance_weighted_bound).assert();
+/// ```
+pub fn importance_mean_is_the_evidence<'f>(f: impl Fn(View<'_>) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::Enumeration("quantiles of a logistic law, against integration");
+    let sentence = "the mean importance weight is the evidence, for a q that is positive wherever p is";
+    Check::new("mean_importance_weight_is_the_evidence", sentence, method, move |run| weights(run, &f))
+        .rejects(faults::WEIGHTED, weights)
 }
 
-/// ln p(x, z) − ln q(z) at equally likely quantiles of a logistic q around the posterior; `cut` leaves out that share of q
-/// at each end without correcting q for it.
-pub(crate) fn logistic_log_weights(model: &FactorModel, x: ArrayView1<'_, f64>, count: u32, cut: f64) -> Array1<f64> {
+fn weights(run: &Run, f: impl Fn(View<'_>) -> Result<f64>) -> Outcome {
+    const QUANTILES: u32 = 2000;
+    over(run, |_, u| {
+        let (model, x) = drawn(1, u);
+        let (model, x) = (&model, x.view());
+        let place = || format!("{QUANTILES} quantiles, {}", place(model, x));
+        let tol = Tol::abs(1e-13 * (1.0 + log_size(model, x)), "some thousand terms of a sum in a logarithm");
+        let mut trial = Trial::new();
+        let weights = logistic_log_weights(model, x, QUANTILES);
+        let got = accepted(f(weights.view()), "importance-weighted bound", &place)?;
+        trial.close("ln of the mean weight", got, log_evidence(model, x), tol, place)?;
+        Ok(trial.evidence())
+    })
+}
+
+/// ln p(x, z) − ln q(z) at equally likely quantiles of a logistic q around the posterior.
+fn logistic_log_weights(model: &FactorModel, x: View<'_>, count: u32) -> Array1<f64> {
     let (mean, cov) = conditional(model, x);
     let scale = cov[(0, 0)].sqrt();
     let weight = |k: u32| {
-        let u = cut + (1.0 - 2.0 * cut) * (f64::from(k) + 0.5) / f64::from(count);
+        let u = (f64::from(k) + 0.5) / f64::from(count);
         let z = mean[0] + scale * (u / (1.0 - u)).ln();
-        let width = if cut > 0.0 { (1.0 - 2.0 * cut).ln() } else { 0.0 };
-        log_joint(model, x, &DVector::from_element(1, z)) - (u * (1.0 - u) / scale).ln() + width
+        log_joint(model, x, &DVector::from_element(1, z)) - (u * (1.0 - u) / scale).ln()
     };
     (0..count).map(weight).collect()
 }
 
 /// ln p(x, z) from the model's numbers.
-pub(crate) fn log_joint(model: &FactorModel, x: ArrayView1<'_, f64>, z: &DVector<f64>) -> f64 {
+fn log_joint(model: &FactorModel, x: View<'_>, z: &DVector<f64>) -> f64 {
     let (w, b, noise) = (model.loading(), model.offset(), model.noise_var());
     let prior: f64 = z.iter().map(|z| z * z + TAU.ln()).sum();
     let likelihood: f64 = (0..model.dims())
@@ -260,7 +419,7 @@ pub(crate) fn log_joint(model: &FactorModel, x: ArrayView1<'_, f64>, z: &DVector
 }
 
 /// ln ∫ p(x, z) dz by the trapezoidal rule on ±9, which resolves posteriors wider than 0.1.
-pub(crate) fn log_evidence(model: &FactorModel, x: ArrayView1<'_, f64>) -> f64 {
+fn log_evidence(model: &FactorModel, x: View<'_>) -> f64 {
     let (half, step) = if model.latents() == 1 { (300, 0.03) } else { (90, 0.1) };
     let node = |k: i32| f64::from(k) * step;
     let logs: Vec<f64> = if model.latents() == 1 {
@@ -275,7 +434,7 @@ pub(crate) fn log_evidence(model: &FactorModel, x: ArrayView1<'_, f64>) -> f64 {
 }
 
 /// Mean and covariance of z given x, by Schur complement on the joint covariance of (z, x).
-pub(crate) fn conditional(model: &FactorModel, x: ArrayView1<'_, f64>) -> (DVector<f64>, DMatrix<f64>) {
+fn conditional(model: &FactorModel, x: View<'_>) -> (DVector<f64>, DMatrix<f64>) {
     let (d, k) = (model.dims(), model.latents());
     let (loading, offset) = (model.loading(), model.offset());
     let w = DMatrix::from_fn(d, k, |i, j| loading[[i, j]]);
@@ -286,7 +445,7 @@ pub(crate) fn conditional(model: &FactorModel, x: ArrayView1<'_, f64>) -> (DVect
     (weights.transpose() * residual, (&cov + cov.transpose()) * 0.5)
 }
 
-fn marginal_log_density(model: &FactorModel, x: ArrayView1<'_, f64>) -> f64 {
+fn marginal_log_density(model: &FactorModel, x: View<'_>) -> f64 {
     let (d, k) = (model.dims(), model.latents());
     let (loading, offset) = (model.loading(), model.offset());
     let w = DMatrix::from_fn(d, k, |i, j| loading[[i, j]]);
@@ -297,19 +456,19 @@ fn marginal_log_density(model: &FactorModel, x: ArrayView1<'_, f64>) -> f64 {
 }
 
 /// E_q[ln p(x, z) − ln q(z)].
-pub(crate) fn mean_log_weight_under(model: &FactorModel, x: ArrayView1<'_, f64>, q: &Gaussian) -> f64 {
+fn mean_log_weight_under(model: &FactorModel, x: View<'_>, q: &Gaussian) -> f64 {
     let (mean, cov) = dense(q);
     expect(&mean, &cov, |z| log_joint(model, x, z)) + surprise_of(&cov)
 }
 
-fn isotropic_bound(model: &FactorModel, x: ArrayView1<'_, f64>, mean: ArrayView1<'_, f64>, std: f64) -> f64 {
+fn isotropic_bound(model: &FactorModel, x: View<'_>, mean: View<'_>, std: f64) -> f64 {
     let k = model.latents();
     let cov = DMatrix::identity(k, k) * (std * std);
     expect(&vector(mean), &cov, |z| log_joint(model, x, z)) + surprise_of(&cov)
 }
 
 /// KL(q ‖ p(z | x)) with the posterior by Schur complement.
-pub(crate) fn gap(model: &FactorModel, x: ArrayView1<'_, f64>, q: &Gaussian) -> f64 {
+fn gap(model: &FactorModel, x: View<'_>, q: &Gaussian) -> f64 {
     let (mean, cov) = conditional(model, x);
     let lu = cov.clone().lu();
     let inverse = lu.try_inverse().expect("a posterior covariance is invertible");
@@ -352,15 +511,15 @@ fn dense(q: &Gaussian) -> (DVector<f64>, DMatrix<f64>) {
 
 fn gaussian(mean: &DVector<f64>, cov: &DMatrix<f64>) -> Result<Gaussian> {
     let mean = Array1::from_iter(mean.iter().copied());
-    Gaussian::new(mean.view(), ndarray::Array2::from_shape_fn(cov.shape(), |(i, j)| cov[(i, j)]).view())
+    Gaussian::new(mean.view(), Array2::from_shape_fn(cov.shape(), |(i, j)| cov[(i, j)]).view())
 }
 
-fn vector(x: ArrayView1<'_, f64>) -> DVector<f64> {
+fn vector(x: View<'_>) -> DVector<f64> {
     DVector::from_iterator(x.len(), x.iter().copied())
 }
 
 /// Magnitude of ln p(x, z) near the posterior mean.
-fn log_size(model: &FactorModel, x: ArrayView1<'_, f64>) -> f64 {
+fn log_size(model: &FactorModel, x: View<'_>) -> f64 {
     let offset = model.offset();
     let squares: f64 = x.iter().zip(&offset).map(|(x, b)| (x - b).powi(2)).sum();
     squares / model.noise_var() + model.dims() as f64 * (2.0 + model.noise_var().ln().abs())
@@ -377,7 +536,7 @@ fn spread_size_of(model: &FactorModel, second: f64) -> f64 {
 }
 
 /// For messages.
-fn place(model: &FactorModel, x: ArrayView1<'_, f64>) -> String {
+fn place(model: &FactorModel, x: View<'_>) -> String {
     format!("x = {}, {}", list(x), words(model))
 }
 

@@ -4,13 +4,13 @@ pub mod faults;
 #[cfg(feature = "verify")]
 pub(super) mod rows;
 
-use crate::check::prediction::Point;
+use crate::check::prediction::{Point, sweep};
 use crate::error::{Error, Result};
 use crate::prediction::Prediction;
 use crate::schedule::{Level, Schedule, Timestep, Transition};
 use crate::weight::Weighting;
 
-use super::{Mismatch, Outcome, Tol, Trial};
+use super::{Check, Evidence, Method, Mismatch, Outcome, Run, Tol, Trial};
 
 /// Errors below this are lost in the rounding of x₀ itself.
 const LEAST_ERROR: f64 = 1e-3;
@@ -50,13 +50,39 @@ fn errors(at: &Point, of_x0: f64) -> [(Prediction, f64); 4] {
 // ANCHOR: weighted_error
 /// The weighted squared error is the part of the KL that depends on the network.
 ///
-/// `f(prediction, step, σ², errors of the coordinates)`. Method: q(x_{t−1} | x_t, x₀) by precision addition from the
-/// recursion on the βs, once at x₀ and once at each coordinate's x̂₀; the KL to N(μ_θ, σ²) less the KL at equal means,
-/// as an average of log ratios by three points, exact for quadratics. t ≥ 2 (A0.2). Ledger S1.52, S1.59, S2.29, S3.68.
+/// ```text
+/// w_t ‖error of the prediction‖² = KL(q(x_{t−1} | x_t, x₀) ‖ N(μ_θ, σ²)) − the same at μ_θ = μ̃
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn weighted_error_is_kl(
+/// `f(prediction, step, σ², errors of the coordinates)`, σ² = β and ½ β. Method: q(x_{t−1} | x_t, x₀) by precision addition
+/// from the recursion on the βs, once at x₀ and once at each coordinate's x̂₀; the KL to N(μ_θ, σ²) less the KL at equal
+/// means, as an average of log ratios by three points, exact for quadratics. t ≥ 2. Source: Ho et al. 2020,
+/// arXiv:2006.11239, eqs. (8), (12).
+///
+/// ```
+/// use alphabar::{check, weight::weighted_loss};
+///
+/// check::weight::weighted_error_is_kl(weighted_loss).assert();
+/// ```
+pub fn weighted_error_is_kl<'f>(f: impl Fn(Prediction, &Transition, f64, &[f64]) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("posterior means by precision addition, the KL as an average of log ratios");
+    let sentence = "the KL term is the weighted squared error of the network, in any prediction, plus a constant";
+    Check::new("weighted_error_is_the_kl", sentence, method, move |run| kl(run, &f)).rejects(faults::LOSSES, kl)
+}
+
+/// Points with t ≥ 2, each with β and with half its β as the reverse variance.
+fn kl(run: &Run, f: impl Fn(Prediction, &Transition, f64, &[f64]) -> Result<f64>) -> Outcome {
+    sweep(run, |at| {
+        if at.before.1 <= 0.0 {
+            return Ok(Evidence::none());
+        }
+        let errors = [at.x0, at.eps, 0.25];
+        let large = kl_at(&f, at, at.beta, &errors)?;
+        Ok(large.and(kl_at(&f, at, 0.5 * at.beta, &errors)?))
+    })
+}
+
+fn kl_at(
     f: impl Fn(Prediction, &Transition, f64, &[f64]) -> Result<f64>,
     at: &Point,
     var: f64,
@@ -92,23 +118,38 @@ pub fn weighted_error_is_kl(
 // ANCHOR_END: weighted_error
 
 /// The weights of the noise loss on the linear schedule, as listed: for σ² = β and σ² = β̃ at t = 2, 10, 500, 1000.
-pub const LISTED: [(usize, f64, f64); 4] = [
+const LISTED: [(usize, f64, f64); 4] = [
     (2, 0.272_692, 0.599_672),
     (10, 0.073_717, 0.086_436_6),
     (500, 0.005_503_43, 0.005_508_2),
     (1000, 0.010_204_5, 0.010_204_5),
 ];
 
-/// The listed weights, to six digits; they fall to a minimum inside and rise again.
+/// The weights of the noise loss on the linear schedule are the listed ones; they fall to a minimum inside and rise again.
 ///
-/// Method: numbers computed elsewhere. B21.
+/// ```text
+/// w_t = β_t²/(2 σ_t² α_t (1 − ᾱ_t))
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn weight_table(f: impl Fn(Prediction, &Transition, f64) -> Result<f64>, schedule: &Schedule) -> Outcome {
+/// Method: numbers computed elsewhere, to six digits. Source: Ho et al. 2020, arXiv:2006.11239, eq. (12).
+///
+/// ```
+/// use alphabar::{check, weight::kl_weight};
+///
+/// check::weight::weight_table(kl_weight).assert();
+/// ```
+pub fn weight_table<'f>(f: impl Fn(Prediction, &Transition, f64) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::HighPrecision("values listed to six digits");
+    let sentence = "the weights of the noise loss on the linear schedule have the listed values and a minimum inside";
+    Check::new("noise_loss_weights_as_listed", sentence, method, move |run| listed(run, &f))
+        .rejects(faults::WEIGHTS, listed)
+}
+
+fn listed(_: &Run, f: impl Fn(Prediction, &Transition, f64) -> Result<f64>) -> Outcome {
+    let schedule = Schedule::ddpm();
     let mut trial = Trial::new();
     let weight = |t: usize, var: &dyn Fn(&Point) -> f64| {
-        let at = Point::new(schedule, Timestep::new(t), 0.0, 0.0);
+        let at = Point::new(&schedule, Timestep::new(t), 0.0, 0.0);
         number("weight", f(Prediction::Epsilon, &at.step, var(&at)), &at)
     };
     let beta = |at: &Point| at.beta;
@@ -127,15 +168,30 @@ pub fn weight_table(f: impl Fn(Prediction, &Transition, f64) -> Result<f64>, sch
 
 /// Squared errors of two predictions stand in the given ratio.
 ///
-/// `f(from, to, level)`. Method: errors from the definitions at fixed x_t ([`Point`]); |Δx₀| ≥ 10⁻³. Ledger S3.73, B4.
+/// ```text
+/// ‖Δε‖² = SNR ‖Δx₀‖²        ‖Δv‖² = (1 + SNR) ‖Δx₀‖²        ‖Δscore‖² = SNR/(1 − ᾱ) ‖Δx₀‖²
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn losses_differ_by_factor(
-    f: impl Fn(Prediction, Prediction, Level) -> Result<f64>,
-    at: &Point,
-    of_x0: f64,
-) -> Outcome {
+/// `f(from, to, level)`. Method: errors from the definitions at fixed x_t ([`Point`]); |Δx₀| ≥ 10⁻³. Source: Salimans & Ho
+/// 2022, arXiv:2202.00512, sect. 4.
+///
+/// ```
+/// use alphabar::{check, weight::loss_factor};
+///
+/// check::weight::losses_differ_by_factor(loss_factor).assert();
+/// ```
+pub fn losses_differ_by_factor<'f>(f: impl Fn(Prediction, Prediction, Level) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("errors at fixed x_t from the definitions");
+    let sentence = "squared errors of ε, v and the score are SNR, 1 + SNR and SNR/(1 − ᾱ) times those of x₀";
+    Check::new("losses_differ_by_signal_to_noise", sentence, method, move |run| factors(run, &f))
+        .rejects(faults::FACTORS, factors)
+}
+
+fn factors(run: &Run, f: impl Fn(Prediction, Prediction, Level) -> Result<f64>) -> Outcome {
+    sweep(run, |at| factors_at(&f, at, at.x0))
+}
+
+fn factors_at(f: impl Fn(Prediction, Prediction, Level) -> Result<f64>, at: &Point, of_x0: f64) -> Outcome {
     let all = errors(at, of_x0.signum() * of_x0.abs().max(LEAST_ERROR));
     let mut trial = Trial::new();
     for (from, of_from) in all {
@@ -155,12 +211,33 @@ pub fn losses_differ_by_factor(
 
 /// A weighting is one objective: its weight on each prediction's squared error gives the same number.
 ///
-/// Method: errors from the definitions at fixed x_t; the weight on x₀ from the moments of the recursion, as the paper of
-/// each weighting has it. Needs ᾱ > 0. Peers: the min-SNR weight of ε used for v.
+/// ```text
+/// f(weighting, prediction, level) ‖error of the prediction‖² = w(SNR) ‖Δx₀‖²        min-SNR: w = min(SNR, γ)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn one_objective(f: impl Fn(&Weighting, Prediction, Level) -> Result<f64>, at: &Point, of_x0: f64) -> Outcome {
+/// Method: errors from the definitions at fixed x_t; the weight on x₀ from the moments of the recursion, as the paper of
+/// each weighting has it. ᾱ > 0. Source: Salimans & Ho 2022, arXiv:2202.00512, sect. 4; Hang et al. 2023,
+/// arXiv:2303.09556, sect. 3.4; Choi et al. 2022, arXiv:2204.00227, eq. (8); Karras et al. 2022, arXiv:2206.00364, table 1.
+///
+/// ```
+/// use alphabar::{check, weight::Weighting};
+///
+/// check::weight::one_objective(Weighting::on).assert();
+/// ```
+pub fn one_objective<'f>(f: impl Fn(&Weighting, Prediction, Level) -> Result<f64> + 'f) -> Check<'f> {
+    let method =
+        Method::OtherPremises("errors at fixed x_t from the definitions, weights from the recursion's moments");
+    let sentence =
+        "a weighting (SNR, min-SNR, P2, EDM …) gives the same loss whichever quantity the network predicts";
+    Check::new("weightings_are_one_objective_in_every_prediction", sentence, method, move |run| objectives(run, &f))
+        .rejects(faults::WEIGHTINGS, objectives)
+}
+
+fn objectives(run: &Run, f: impl Fn(&Weighting, Prediction, Level) -> Result<f64>) -> Outcome {
+    sweep(run, |at| if at.now.0 > 0.0 { objectives_at(&f, at, at.x0) } else { Ok(Evidence::none()) })
+}
+
+fn objectives_at(f: impl Fn(&Weighting, Prediction, Level) -> Result<f64>, at: &Point, of_x0: f64) -> Outcome {
     let (m, v) = at.now;
     let signal = m * m;
     let expected = [

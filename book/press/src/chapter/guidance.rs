@@ -1,8 +1,8 @@
 //! Tempered densities, what the guided flow samples instead, and digits over the scale.
 
-use alphabar::check::guidance::{Point, agreement_variance, noised_tilt_score};
+use alphabar::check::Wrong;
+use alphabar::check::guidance::{Point, agreement_variance, faults::GUIDED, noised_tilt_score};
 use alphabar::exact::{Gaussian1, Mixture1, Noising};
-use alphabar::check::guidance::faults::scale_taken_for_weight;
 use alphabar::guidance::{GuidanceScale, guided};
 use alphabar::onnx::{Job, ModelSource, Network, RuntimeOptions, Sampler, SessionOptions, load_or_install};
 use alphabar::plan::{ClippedEpsilon, DDIM, Recipe, Scheduler, Spacing};
@@ -35,7 +35,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("u", format!("{u:.4}")),
         ("guided", format!("{:.4}", GuidanceScale::new(3.0).map_or(f64::NAN, |scale| guided(scale, c, u)))),
         ("tilt", format!("{:.4}", noised_tilt_score(&at))),
-        ("shipped", format!("{:.4}", scale_taken_for_weight(3.0, c, u))),
+        ("shipped", format!("{:.4}", (Wrong::named(GUIDED, "scale_taken_for_weight").f)(3.0, c, u))),
         ("clean", format!("{:.2}", data.classifier_score(CLASS, xt))),
         ("noised", format!("{:.4}", law.classifier_score(CLASS, xt))),
         ("var_0", format!("{:.4}", variance(0.0))),
