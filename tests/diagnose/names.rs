@@ -15,7 +15,7 @@ use alphabar::schedule::Definition;
 use super::{names, numbers};
 
 fn functions() -> Vec<Fault> {
-    claims().iter().flat_map(|claim| claim.fault_list().collect::<Vec<_>>()).collect()
+    claims().iter().flat_map(|claim| claim.fault_list()).collect()
 }
 
 fn tables() -> Vec<Fault> {

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use alphabar::onnx::{
-    Error, RuntimeOptions, SampleError, Sampler, SessionOptions, describe, device::driver_present, discover,
-    gpu_memory, load, runtime::inspect,
+    Device, Error, RuntimeOptions, SampleError, Sampler, SessionOptions, describe, discover, load, runtime::inspect,
 };
 
 use crate::{child, graph, libraries::compile, on_cpu, runtime};
@@ -13,8 +12,7 @@ use crate::{child, graph, libraries::compile, on_cpu, runtime};
 #[test]
 #[ignore = "run by telemetry_is_off_or_allowed"]
 fn asks_for_the_runtime_where_telemetry_is_on() {
-    let nowhere = PathBuf::from("/nonexistent/libonnxruntime.so");
-    let wanted = RuntimeOptions { may_install: false, ..RuntimeOptions::from_environment(Some(nowhere)) };
+    let wanted = RuntimeOptions::from_environment().library("/nonexistent/libonnxruntime.so");
     let telemetry_on = Error::TelemetryOn { found: std::env::var("ORT_DISABLE_TELEMETRY").ok() };
     assert_eq!(load(&wanted).unwrap_err(), telemetry_on);
     assert_eq!(describe(&wanted).unwrap_err(), telemetry_on);
@@ -50,11 +48,10 @@ fn telemetry_is_off_or_allowed() {
 fn looks_for_libraries_with_an_open_path() {
     let value = std::env::var("LD_LIBRARY_PATH").unwrap();
     let open = Error::LoaderPath { variable: "LD_LIBRARY_PATH", value };
-    assert_eq!(discover(&RuntimeOptions::from_environment(None)).unwrap_err(), open);
+    assert_eq!(discover(&RuntimeOptions::from_environment()).unwrap_err(), open);
     assert_eq!(inspect(Path::new(&std::env::var_os("GOOD").unwrap())).unwrap_err(), open);
     assert_eq!(open.exit_code(), 3);
-    assert!(!driver_present());
-    assert_eq!(gpu_memory(0), None);
+    assert!(Device::cuda(0).memory().is_none());
     let mapped = fs::read_to_string("/proc/self/maps").unwrap();
     let here = std::env::current_dir().unwrap().display().to_string();
     assert!(!mapped.contains(&here), "{mapped}");
@@ -81,8 +78,7 @@ fn no_library_comes_from_the_current_folder() {
 #[test]
 fn a_library_named_by_a_variable_is_named_by_an_absolute_path() {
     let path = PathBuf::from("libonnxruntime.so");
-    let options =
-        RuntimeOptions { library_from_environment: Some(path.clone()), ..RuntimeOptions::from_environment(None) };
+    let options = RuntimeOptions::from_environment().library_from_environment(&path);
     let error = discover(&options).unwrap_err();
     assert_eq!(error, Error::LibraryRelative { path });
     assert_eq!(error.exit_code(), 3);
