@@ -1,6 +1,6 @@
 //! The claims of the chapter `guidance`, bound to this crate.
 
-use crate::check::{Claim, Method, Row};
+use crate::check::{Claim, Method, Row, Wrong};
 use crate::check::guidance::{
     Point, agreement_variance, classifier, classifier_free, conditional_chain, derivative_laws, noised_tilt_score,
     same_in_every_prediction,
@@ -260,9 +260,9 @@ fn chain() -> Claim {
         let got = reverse_mean(&schedule.step(Timestep::new(500)), t.mean(), t.score(t.mean()));
         Row { got, want: s.mean(), tol: Tol::abs(1e-12, "levels from two routes") }
     })
-    .fault(crate::check::score::faults::REVERSE_MEAN_LANGEVIN, |run| classes(run, crate::check::score::faults::reverse_mean_langevin))
-    .fault(crate::check::score::faults::REVERSE_MEAN_SIGN, |run| classes(run, crate::check::score::faults::reverse_mean_sign))
-    .fault(crate::check::score::faults::REVERSE_MEAN_UNSCALED, |run| classes(run, crate::check::score::faults::reverse_mean_unscaled))
+    .fault(reverse("reverse_mean_langevin").fault, |run| classes(run, reverse("reverse_mean_langevin").f))
+    .fault(reverse("reverse_mean_sign").fault, |run| classes(run, reverse("reverse_mean_sign").f))
+    .fault(reverse("reverse_mean_unscaled").fault, |run| classes(run, reverse("reverse_mean_unscaled").f))
     .fault(fault::CLASS_SCORE_DOUBLED, |run| classes(run, |step, xt, score| reverse_mean(step, xt, 2.0 * score)))
 }
 
@@ -313,4 +313,8 @@ fn dropout() -> Claim {
     .fault(fault::NULL_IS_A_CLASS, |run| null_optimum(run, |_, _| POINTS[0]))
     .fault(fault::NULL_IS_THE_MEAN, |run| null_optimum(run, |_, _| POINTS.iter().sum::<f64>() / 3.0))
     .fault(fault::NULL_IS_HALVED, |run| null_optimum(run, |level, xt| 0.5 * unconditional(level, xt)))
+}
+
+fn reverse(name: &str) -> &'static Wrong<fn(&Transition, f64, f64) -> f64> {
+    Wrong::named(crate::check::score::faults::REVERSE_MEANS, name)
 }
