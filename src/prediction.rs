@@ -41,12 +41,26 @@ pub struct Affine {
 
 impl Affine {
     /// The map applied to numbers.
+    ///
+    /// ```
+    /// use alphabar::prediction::Affine;
+    ///
+    /// assert_eq!(Affine { x: 2.0, value: -1.0 }.at(0.5, 3.0), -2.0);
+    /// ```
     #[must_use]
     pub fn at(self, xt: f64, value: f64) -> f64 {
         self.x * xt + self.value * value
     }
 
     /// The map applied entry by entry to arrays of one shape.
+    ///
+    /// ```
+    /// use alphabar::prediction::Affine;
+    /// use ndarray::array;
+    ///
+    /// assert_eq!(Affine { x: 2.0, value: -1.0 }.map(&array![0.5, 1.0], &array![3.0, 0.0])?, array![-2.0, 2.0]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if the shapes differ.
@@ -70,9 +84,19 @@ impl Affine {
 /// ```
 ///
 /// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (9), (15); Salimans & Ho 2022, arXiv:2202.00512v2, sect. 4 and
-/// appendix D (v); ledger S1.56, S1.62, S3.56, B4.
+/// appendix D (v).
 /// Accuracy: the maps from ε and the score multiply rounding errors by √((1 − ᾱ)/ᾱ) (157 at t = 1000 of the linear
 /// schedule), those from x₀ by its reciprocal.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::{Prediction, conversion}};
+///
+/// let level = Schedule::ddpm().level(Timestep::new(500));
+/// let xt = level.signal() * 0.7 + level.noise_std() * -0.4;
+/// let x0 = conversion(Prediction::Epsilon, Prediction::X0, level)?.at(xt, -0.4);
+/// assert!((x0 - 0.7).abs() < 1e-12);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] from ε or the score at ᾱ = 0, where x_t holds nothing of x₀; from x₀ or to the score at
@@ -117,7 +141,15 @@ pub fn conversion(from: Prediction, to: Prediction, level: Level) -> Result<Affi
 /// μ̃ = (x_t − β/√(1 − ᾱ_t) · ε)/√α        α = ᾱ_t/ᾱ_s, β = 1 − α
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (10); ledger S1.57, S3.59, S2.21 (E2.3), S3.60 (E3.14).
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (10).
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::mean_from_eps};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// assert_eq!(mean_from_eps(&step)?.x, 1.0 / step.alpha().sqrt());
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] at ᾱ_t = 0.
@@ -141,8 +173,19 @@ pub fn mean_from_eps(step: &Transition) -> Result<Affine> {
 ///
 /// With a network's output in place of the true value this is μ_θ.
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (7), (10), (11); ledger S1.51, S1.57, S1.58, S1.62, S3.58, S3.59,
-/// S3.62. The forms from v and from the score follow by [`conversion`].
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (7), (10), (11).
+/// The forms from v and from the score follow by [`conversion`].
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::{Prediction, mean_from}};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let (x0, eps) = (0.7, -0.4);
+/// let xt = step.t().signal() * x0 + step.t().noise_std() * eps;
+/// let mean = |from, value| mean_from(from, &step).map(|map| map.at(xt, value));
+/// assert!((mean(Prediction::X0, x0)? - mean(Prediction::Epsilon, eps)?).abs() < 1e-12);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] from ε or the score at ᾱ_t = 0.
@@ -172,7 +215,16 @@ pub fn mean_from(from: Prediction, step: &Transition) -> Result<Affine> {
 /// to score      (√α μ − x_t)/β
 /// ```
 ///
-/// Source: ledger S1.58. Accuracy: rounding errors grow as 1/β_t.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (7), (10), solved for the prediction. Accuracy: rounding errors grow as 1/β_t.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::{Prediction, from_mean, mean_from}};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let mean = mean_from(Prediction::V, &step)?.at(0.9, -0.2);
+/// assert!((from_mean(Prediction::V, &step).at(0.9, mean) + 0.2).abs() < 1e-12);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn from_mean(to: Prediction, step: &Transition) -> Affine {
     let (s, t) = (step.s(), step.t());
@@ -197,7 +249,14 @@ pub fn from_mean(to: Prediction, step: &Transition) -> Affine {
 /// μ̃ = √ᾱ_s x₀ + √α (1 − ᾱ_s)/√(1 − ᾱ_t) · ε
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 3.2 (x_t eliminated); ledger S3.72 (E3.20).
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 3.2 (x_t eliminated).
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::mean_from_x0_and_eps};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// assert!((mean_from_x0_and_eps(&step, 1.0, 1.0) - 1.235_998).abs() < 1e-6);
+/// ```
 #[must_use]
 pub fn mean_from_x0_and_eps(step: &Transition, x0: f64, eps: f64) -> f64 {
     let (s, t) = (step.s(), step.t());
@@ -228,8 +287,16 @@ impl Preconditioning {
     /// r = σ² + σ_data²        c_skip = σ_data²/r        c_out = σ σ_data/√r        c_in = 1/√r        c_noise = ln(σ)/4
     /// ```
     ///
-    /// Source: Karras et al. 2022, arXiv:2206.00364v2, table 1 and appendix B.6; further check B24.
+    /// Source: Karras et al. 2022, arXiv:2206.00364v2, table 1 and appendix B.6.
     /// Units: both arguments are standard deviations in data units.
+    ///
+    /// ```
+    /// use alphabar::prediction::Preconditioning;
+    ///
+    /// let factors = Preconditioning::edm(0.5, 0.5)?;
+    /// assert!((factors.skip - 0.5).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfRange`] unless both are positive and finite.
@@ -245,12 +312,28 @@ impl Preconditioning {
     }
 
     /// D(y) from the network's output.
+    ///
+    /// ```
+    /// use alphabar::prediction::Preconditioning;
+    ///
+    /// let factors = Preconditioning::edm(0.8, 0.5)?;
+    /// assert!((factors.denoised(0.7, factors.target(0.3, 0.7)) - 0.3).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn denoised(&self, y: f64, output: f64) -> f64 {
         self.skip * y + self.out * output
     }
 
     /// What F is trained to return.
+    ///
+    /// ```
+    /// use alphabar::prediction::Preconditioning;
+    ///
+    /// let factors = Preconditioning::edm(0.8, 0.5)?;
+    /// assert_eq!(factors.target(0.3, 0.7), (0.3 - factors.skip * 0.7) / factors.out);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn target(&self, x0: f64, y: f64) -> f64 {
         (x0 - self.skip * y) / self.out

@@ -33,8 +33,15 @@ fn target_factors(prediction: Prediction, level: Level) -> Result<(f64, f64)> {
 /// ε → ε        x₀ → x₀        v → √ᾱ ε − √(1 − ᾱ) x₀        score → −ε/√(1 − ᾱ)
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1; Salimans & Ho 2022, arXiv:2202.00512v2, appendix D; ledger
-/// S2.36, S3.75.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1; Salimans & Ho 2022, arXiv:2202.00512v2, appendix D.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::Prediction, training::target};
+///
+/// let level = Schedule::ddpm().level(Timestep::new(500));
+/// assert_eq!(target(Prediction::Epsilon, level, 0.8, -0.3)?, -0.3);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] for the score of clean data.
@@ -44,6 +51,16 @@ pub fn target(prediction: Prediction, level: Level, x0: f64, eps: f64) -> Result
 }
 
 /// [`target`] for arrays of one shape.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, prediction::Prediction, training::target_array};
+/// use ndarray::array;
+///
+/// let level = Schedule::ddpm().level(Timestep::new(500));
+/// let (x0, eps) = (array![0.8, 0.1], array![-0.3, 1.2]);
+/// assert_eq!(target_array(Prediction::X0, level, &x0, &eps)?, x0);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] if the shapes differ; as [`target`].
@@ -73,7 +90,14 @@ pub struct TimeDistribution {
 impl TimeDistribution {
     /// t ~ Uniform{1, …, T}, all weights 1.
     ///
-    /// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1, line 3; ledger S2.37, S3.74, S3.82.
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1, line 3.
+    ///
+    /// ```
+    /// use alphabar::training::TimeDistribution;
+    ///
+    /// assert_eq!(TimeDistribution::uniform(4)?.weights, [1.0; 4]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for T = 0 or above [`MAX_STEPS`].
@@ -82,6 +106,14 @@ impl TimeDistribution {
     }
 
     /// p_t in proportion to the numbers given, one a time.
+    ///
+    /// ```
+    /// use alphabar::training::TimeDistribution;
+    ///
+    /// let times = TimeDistribution::proportional(&[1.0, 3.0])?;
+    /// assert_eq!((times.probabilities, times.weights), (vec![0.25, 0.75], vec![2.0, 1.0 / 1.5]));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for no times or too many; [`Error::EntryOutOfRange`] unless all are positive and finite.
@@ -103,7 +135,14 @@ impl TimeDistribution {
 
     /// p_t ∝ √E(L_t²): the choice of least variance.
     ///
-    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (18); ledger S2.37.
+    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (18).
+    ///
+    /// ```
+    /// use alphabar::training::TimeDistribution;
+    ///
+    /// assert_eq!(TimeDistribution::loss_aware(&[1.0, 9.0])?.probabilities, [0.25, 0.75]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`TimeDistribution::proportional`].
@@ -112,6 +151,14 @@ impl TimeDistribution {
     }
 
     /// The time a uniform number in [0, 1) stands for: the first whose cumulative probability exceeds it.
+    ///
+    /// ```
+    /// use alphabar::{Timestep, training::TimeDistribution};
+    ///
+    /// let times = TimeDistribution::uniform(4)?;
+    /// assert_eq!((times.at(0.0), times.at(0.99)), (Timestep::new(1), Timestep::new(4)));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn at(&self, u: f64) -> Timestep {
         let mut sum = 0.0;
@@ -127,7 +174,15 @@ impl TimeDistribution {
 ///
 /// `uniform` returns numbers in [0, 1), `normal` standard normal ones.
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1; ledger S2.38, S3.74, S3.80.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1.
+///
+/// ```
+/// use alphabar::{Timestep, training::{TimeDistribution, draw}};
+///
+/// let (t, eps) = draw(&TimeDistribution::uniform(10)?, 3, &mut || 0.25, &mut || -0.4);
+/// assert_eq!((t, eps), (Timestep::new(3), vec![-0.4; 3]));
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 pub fn draw(
     times: &TimeDistribution,
     dims: usize,
@@ -146,6 +201,12 @@ pub struct LinearTable(pub Vec<[f64; 2]>);
 impl LinearTable {
     /// The model's output at one time.
     ///
+    /// ```
+    /// use alphabar::{Timestep, training::LinearTable};
+    ///
+    /// assert_eq!(LinearTable(vec![[0.0, 0.0], [2.0, 1.0]]).output(Timestep::new(2), 3.0), 7.0);
+    /// ```
+    ///
     /// # Panics
     /// If t is not one of 1 … T.
     #[must_use]
@@ -160,8 +221,17 @@ impl LinearTable {
     /// ∂/∂slope_t = 2 (output − target) x_t        ∂/∂offset_t = 2 (output − target)        0 for all other times
     /// ```
     ///
-    /// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1, line 5; ledger S3.75, S3.81 (one draw trains one
-    /// transition).
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1, line 5. One draw trains one transition.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep, prediction::Prediction, training::LinearTable};
+    ///
+    /// let level = Schedule::ddpm().level(Timestep::new(2));
+    /// let table = LinearTable(vec![[0.0, 0.0]; 3]);
+    /// let gradient = table.gradient(Prediction::Epsilon, Timestep::new(2), level, 0.8, -0.3)?;
+    /// assert_eq!((gradient.0[0], gradient.0[1][1], gradient.0[2]), ([0.0, 0.0], 0.6, [0.0, 0.0]));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`target`].
@@ -191,7 +261,16 @@ pub struct LinearOptimum {
 /// ε* = √(1 − ᾱ) (x_t − √ᾱ m)/(ᾱ s + 1 − ᾱ)        E(ε − ε*)² = ᾱ s/(ᾱ s + 1 − ᾱ)        = ᾱ for s = 1
 /// ```
 ///
-/// Source: ledger S2.36, S3.75, B23. No network does better on these data: the law given x_t is Gaussian.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (14), whose minimum it is.
+/// No network does better on these data: the law given x_t is Gaussian.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, posterior::Moments, training::linear_optimum};
+///
+/// let level = Schedule::ddpm().level(Timestep::new(500));
+/// let best = linear_optimum(level, Moments { mean: 0.0, var: 1.0 });
+/// assert!((best.slope - level.noise_std()).abs() < 1e-15 && (best.floor - level.alpha_bar()).abs() < 1e-15);
+/// ```
 #[must_use]
 pub fn linear_optimum(level: Level, data: Moments) -> LinearOptimum {
     let kept = level.alpha_bar() * data.var;
@@ -209,7 +288,18 @@ pub fn linear_optimum(level: Level, data: Moments) -> LinearOptimum {
 /// slope = Σ w_t √(1 − ᾱ_t) / Σ w_t (ᾱ_t E x₀² + 1 − ᾱ_t)
 /// ```
 ///
-/// With a slope of its own at each level the weights do not matter (ledger S2.30, A2.2, A1.4).
+/// With a slope of its own at each level the weights do not matter.
+///
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (12), (14): the objective with weights, and without.
+///
+/// ```
+/// use alphabar::{Level, posterior::Moments, training::shared_slope};
+///
+/// let levels = [Level::from_alpha_bar(0.9)?, Level::from_alpha_bar(0.1)?];
+/// let slope = |weights: [f64; 2]| shared_slope(&levels, &weights, Moments { mean: 0.0, var: 1.0 });
+/// assert!(slope([9.0, 1.0])? < slope([1.0, 9.0])?);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::CountOutOfRange`] unless there is one weight a level; [`Error::EntryOutOfRange`] unless weights are positive.

@@ -15,8 +15,17 @@ use crate::schedule::Transition;
 /// With V at one x_t it is the law of total variance, Var(x_s | x_t) = β̃ + Var(μ̃ | x_t); with the mean of V it is
 /// the number that makes the variational bound smallest (Analytic-DPM).
 ///
-/// Source: Bao et al. 2022, arXiv:2201.06503v3, theorem 1 with λ² = β̃; ledger S1.69 (E1.10), S2.28, B30.
+/// Source: Bao et al. 2022, arXiv:2201.06503v3, theorem 1 with λ² = β̃.
 /// Units: data units². Accuracy: 4 ε, all terms are positive.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, posterior::Posterior, variance::optimal_variance};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// // Nothing unknown of x₀: β̃.
+/// assert_eq!(optimal_variance(&step, 0.0)?, Posterior::new(&step).beta_tilde);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] if V is negative or not finite.
@@ -32,8 +41,17 @@ pub fn optimal_variance(step: &Transition, x0_var: f64) -> Result<f64> {
 /// σ*² = β/α · (1 − β Γ)        Γ = (1/d) E‖∇ log q(x_t)‖² ≤ 1/(1 − ᾱ_t)
 /// ```
 ///
-/// Source: Bao et al. 2022, arXiv:2201.06503v3, theorem 1, after inserting λ² = β̃ (the two printed terms collapse);
-/// ledger S1.69. Accuracy: the difference loses 1/(1 − βΓ), largest at the first step.
+/// Source: Bao et al. 2022, arXiv:2201.06503v3, theorem 1, after inserting λ² = β̃ (the two printed terms collapse).
+/// Accuracy: the difference loses 1/(1 − βΓ), largest at the first step.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, variance::optimal_variance_from_score};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// // Unit Gaussian data: Γ = 1 and σ*² = β.
+/// assert!((optimal_variance_from_score(&step, 1.0)? - step.beta()).abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] if Γ is negative or above 1/(1 − ᾱ_t) by more than rounding; [`Error::Singular`] at ᾱ_t = 0.
@@ -56,8 +74,15 @@ pub fn optimal_variance_from_score(step: &Transition, score_power: f64) -> Resul
 /// σ*² = β̃ + ᾱ_s β²/(1 − ᾱ_t)² · v(1 − ᾱ_t)/(ᾱ_t v + 1 − ᾱ_t)        v = 0: β̃        v = 1: β
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 3.2 (the two extremes); ledger S3.48–S3.51, A3.1. For v > 1 it
-/// exceeds β.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 3.2 (the two extremes). For v > 1 it exceeds β.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, variance::gaussian_variance};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// assert!((gaussian_variance(&step, 1.0)? - step.beta()).abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] if v is negative or not finite.
@@ -97,8 +122,16 @@ pub enum Spread {
 ///
 /// The entropy power e^{2h}/2πe of x_s given x_t lies between β̃ and σ*² ([`entropy_power`]).
 ///
-/// Source: Bao et al. 2022, arXiv:2201.06503v3, theorem 2; Sohl-Dickstein et al. 2015, arXiv:1503.03585v8, eq. (19);
-/// ledger S3.51, A3.1, B30.
+/// Source: Bao et al. 2022, arXiv:2201.06503v3, theorem 2; Sohl-Dickstein et al. 2015, arXiv:1503.03585v8, eq. (19).
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, variance::{Spread, bounds}};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let (any, unit) = (bounds(&step, Spread::Any)?, bounds(&step, Spread::Variance(1.0))?);
+/// assert!(any.low < unit.high && unit.high < any.high);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] if a spread is negative or not finite.
@@ -115,7 +148,15 @@ pub fn bounds(step: &Transition, spread: Spread) -> Result<Bounds> {
 
 /// The variance of the Gaussian with entropy h (nat) in one dimension: `e^{2h}/(2πe)`.
 ///
-/// Source: Shannon 1948, sect. 21; ledger S3.51, B30.
+/// Source: Shannon 1948, sect. 21.
+///
+/// ```
+/// use alphabar::variance::entropy_power;
+///
+/// // N(0, 4) has entropy ½ ln 2πe + ln 2.
+/// let entropy = 0.5 * (std::f64::consts::TAU * std::f64::consts::E).ln() + 2f64.ln();
+/// assert!((entropy_power(entropy) - 4.0).abs() < 1e-12);
+/// ```
 #[must_use]
 pub fn entropy_power(entropy: f64) -> f64 {
     (2.0 * entropy).exp() / (2.0 * PI * E)
@@ -125,8 +166,16 @@ pub fn entropy_power(entropy: f64) -> f64 {
 ///
 /// `x0` holds mean and variance of x₀ given x_t. Its distance from q(x_s | x_t) is O(β³).
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 3.2; Bao et al. 2022, arXiv:2201.06503v3, appendix A.3; ledger
-/// S0.53, S1.46, S2.23, S2.28, A3.5, B25.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 3.2; Bao et al. 2022, arXiv:2201.06503v3, appendix A.3.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, posterior::{Moments, posterior}, variance::best_gaussian};
+///
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// // x₀ known exactly: the posterior.
+/// assert_eq!(best_gaussian(&step, 0.4, Moments { mean: 0.9, var: 0.0 })?, posterior(&step, 0.9, 0.4));
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] if the variance of x₀ is negative or not finite.
@@ -146,19 +195,42 @@ pub struct LearnedRange {
 impl LearnedRange {
     /// The range of one step; `log_low` from [`crate::posterior::log_variance_clipped`].
     ///
-    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (15); ledger B8.
+    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (15).
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep, variance::LearnedRange};
+    ///
+    /// let step = Schedule::ddpm().step(Timestep::new(2));
+    /// let range = LearnedRange::new(&step, 5.453e-5_f64.ln());
+    /// assert_eq!(range.log_high, step.beta().ln());
+    /// ```
     #[must_use]
     pub fn new(step: &Transition, log_low: f64) -> Self {
         Self { log_low, log_high: step.beta().ln() }
     }
 
     /// `exp(v ln β + (1 − v) ln β̃)`; v outside [0, 1] extrapolates, as networks do.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep, variance::LearnedRange};
+    ///
+    /// let step = Schedule::ddpm().step(Timestep::new(2));
+    /// // v = 1 is β.
+    /// let range = LearnedRange::new(&step, 5.453e-5_f64.ln());
+    /// assert!((range.var(1.0) - step.beta()).abs() < 1e-15);
+    /// ```
     #[must_use]
     pub fn var(&self, v: f64) -> f64 {
         (v * self.log_high + (1.0 - v) * self.log_low).exp()
     }
 
     /// v from a network's raw output, trained to lie in [−1, 1]: `(raw + 1)/2`.
+    ///
+    /// ```
+    /// use alphabar::variance::LearnedRange;
+    ///
+    /// assert_eq!([-1.0, 0.0, 1.0].map(LearnedRange::fraction), [0.0, 0.5, 1.0]);
+    /// ```
     #[must_use]
     pub fn fraction(raw: f64) -> f64 {
         0.5 * (raw + 1.0)
@@ -171,8 +243,16 @@ impl LearnedRange {
 /// ½ (σ*²/σ² − 1 − ln(σ*²/σ²)) ≥ 0
 /// ```
 ///
-/// Source: expectation of −ln N(x_s; μ*, σ²) under q; ledger S3.52. Summed over t ≥ 2 it is what β̃ costs for unit
+/// Source: expectation of −ln N(x_s; μ*, σ²) under q. Summed over t ≥ 2 it is what β̃ costs for unit
 /// Gaussian data: 0.464892 nat/dim on the linear schedule of T = 1000.
+///
+/// ```
+/// use alphabar::variance::variance_cost;
+///
+/// assert_eq!(variance_cost(0.3, 0.3)?, 0.0);
+/// assert!((variance_cost(2.0, 1.0)? - 0.5 * (2f64.ln() - 0.5)).abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] unless both are positive and finite.

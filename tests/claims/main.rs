@@ -17,7 +17,6 @@ mod prediction;
 mod refusals;
 mod sampler;
 mod schedule;
-mod score;
 mod training;
 mod trajectory;
 mod vae;

@@ -1,47 +1,7 @@
-//! Predictions and their conversions on random schedules, data and noise.
+//! What has no prediction is refused; arrays are converted entry by entry.
 
-use alphabar::check::prediction::{self as check, Point};
-use alphabar::prediction::{Preconditioning, Prediction, conversion, from_mean, mean_from, mean_from_x0_and_eps};
-use alphabar::{Error, Level, Schedule, Timestep, Transition, strategy};
-use proptest::prelude::*;
-
-use crate::holds;
-
-proptest! {
-    #[test]
-    fn conversions_agree_with_definitions(
-        (schedule, t) in strategy::schedule_and_time(), x0 in strategy::value(), eps in strategy::value(),
-    ) {
-        holds(check::conversions(conversion, &Point::new(&schedule, t, x0, eps)))?;
-    }
-
-    #[test]
-    fn conversions_from_pure_noise_hold_or_are_refused(
-        betas in strategy::betas_to_pure_noise(), x0 in strategy::value(), eps in strategy::value(),
-    ) {
-        let schedule = Schedule::new(betas);
-        let at = Point::new(&schedule, schedule.last(), x0, eps);
-        holds(check::conversions(conversion, &at))?;
-        holds(check::mean(mean_from, &at))?;
-    }
-
-    #[test]
-    fn posterior_mean_from_every_prediction_and_back(
-        (schedule, t) in strategy::schedule_and_time(), x0 in strategy::value(), eps in strategy::value(),
-    ) {
-        let at = Point::new(&schedule, t, x0, eps);
-        holds(check::mean(mean_from, &at))?;
-        holds(check::inverse_mean(from_mean, &at))?;
-        holds(check::mean_of_data_and_noise(mean_from_x0_and_eps, &at))?;
-    }
-
-    #[test]
-    fn preconditioning_has_unit_variance(
-        sigma in strategy::log_uniform(2e-3, 80.0), sigma_data in strategy::log_uniform(0.05, 5.0),
-    ) {
-        holds(check::unit_variance(Preconditioning::edm, sigma, sigma_data))?;
-    }
-}
+use alphabar::prediction::{Preconditioning, Prediction, conversion, mean_from};
+use alphabar::{Error, Level, Schedule, Timestep, Transition};
 
 #[test]
 fn what_has_no_value_is_refused() {

@@ -1,52 +1,9 @@
-//! Targets, gradients, ways of drawing times and least-squares optima at random.
+//! Distributions of times that cannot be are refused; targets of arrays.
 
-use alphabar::check::prediction::Point;
-use alphabar::check::training as check;
 use alphabar::posterior::Moments;
-use alphabar::training::{LinearTable, TimeDistribution, linear_optimum, shared_slope};
-use alphabar::{Error, Level, Timestep, strategy};
-use proptest::prelude::*;
-
-use crate::holds;
-
-fn data() -> impl Strategy<Value = Moments> {
-    (strategy::value(), strategy::log_uniform(0.05, 4.0)).prop_map(|(mean, var)| Moments { mean, var })
-}
-
-fn shares() -> impl Strategy<Value = Vec<f64>> {
-    proptest::collection::vec(strategy::log_uniform(1e-2, 1e2), 1..=12)
-}
-
-proptest! {
-    #[test]
-    fn gradient_is_the_slope_of_the_squared_error(
-        betas in proptest::collection::vec(strategy::beta(), 1..=5), pick in any::<proptest::sample::Index>(),
-        x0 in strategy::value(), eps in strategy::value(), slope in -1.0..1.0f64, offset in -1.0..1.0f64,
-    ) {
-        let schedule = alphabar::Schedule::new(alphabar::Betas::new(betas).unwrap());
-        let t = Timestep::from_model_index(pick.index(schedule.len()));
-        let table = LinearTable(vec![[slope, offset]; schedule.len()]);
-        holds(check::gradient_is_slope(LinearTable::gradient, &table, &Point::new(&schedule, t, x0, eps)))?;
-    }
-
-    #[test]
-    fn time_sampling_is_unbiased_and_loss_aware_sampling_best(shares in shares()) {
-        holds(check::unbiased(TimeDistribution::proportional, &shares))?;
-        holds(check::least_variance(TimeDistribution::loss_aware, &shares))?;
-    }
-
-    #[test]
-    fn noise_predictor_is_the_least_squares_one((schedule, t) in strategy::schedule_and_time(), data in data()) {
-        holds(check::optimum(linear_optimum, &Point::new(&schedule, t, 0.0, 0.0), data))?;
-    }
-
-    #[test]
-    fn shared_slope_minimises_the_weighted_loss(betas in strategy::betas(), data in data(), seed in 0.0..1.0f64) {
-        let schedule = alphabar::Schedule::new(betas);
-        let weights: Vec<f64> = (1..=schedule.len()).map(|t| 0.05 + (seed * t as f64).fract()).collect();
-        holds(check::shared_optimum(shared_slope, &schedule, &weights, data))?;
-    }
-}
+use alphabar::prediction::Prediction;
+use alphabar::training::{TimeDistribution, shared_slope, target, target_array};
+use alphabar::{Error, Level, Timestep};
 
 #[test]
 fn impossible_distributions_are_refused() {
@@ -59,4 +16,16 @@ fn impossible_distributions_are_refused() {
     assert!(matches!(shared_slope(&levels, &[1.0], data), Err(Error::CountOutOfRange { .. })));
     assert!(matches!(shared_slope(&levels, &[1.0, -1.0], data), Err(Error::EntryOutOfRange { index: 1, .. })));
     assert_eq!(TimeDistribution::uniform(4).unwrap().at(1.0), Timestep::new(4));
+}
+
+#[test]
+fn targets_of_arrays_are_those_of_their_entries() {
+    let level = Level::from_alpha_bar(0.3).unwrap();
+    let (x0, eps) = (ndarray::array![[1.0, -0.5]], ndarray::array![[0.25, 2.0]]);
+    for prediction in Prediction::ALL {
+        let all = target_array(prediction, level, &x0, &eps).unwrap();
+        for ((got, &x0), &eps) in all.iter().zip(&x0).zip(&eps) {
+            assert!((got - target(prediction, level, x0, eps).unwrap()).abs() < 1e-15);
+        }
+    }
 }

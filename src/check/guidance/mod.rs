@@ -287,9 +287,7 @@ pub fn conditional_chain<'f>(mean: impl Fn(&Transition, f64, f64) -> f64 + 'f) -
     let method = Method::OtherPremises("marginals and conditioning of the class's Gaussian");
     let sentence = "reverse steps with the score of a class carry its law at t to its law at s";
     Check::new("class_scores_carry_the_class_law", sentence, method, move |run| classes(run, &mean))
-        .fault(score::faults::REVERSE_MEAN_LANGEVIN, |run| classes(run, score::faults::reverse_mean_langevin))
-        .fault(score::faults::REVERSE_MEAN_SIGN, |run| classes(run, score::faults::reverse_mean_sign))
-        .fault(score::faults::REVERSE_MEAN_UNSCALED, |run| classes(run, score::faults::reverse_mean_unscaled))
+        .rejects(score::faults::REVERSE_MEANS, classes)
         .rejects(faults::REVERSE_MEANS, classes)
 }
 

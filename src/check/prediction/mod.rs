@@ -12,7 +12,7 @@ use crate::schedule::{Betas, Level, Schedule, Timestep, Transition};
 
 use super::evidence::short;
 use super::witness::simulate::Marginal;
-use super::{Evidence, Mismatch, Outcome, Run, Tol, Trial, uniform};
+use super::{Check, Evidence, Method, Mismatch, Outcome, Run, Tol, Trial, log_uniform, uniform};
 
 /// One noised value: x₀ and ε at time t of a chain, with the moments of q(x_{t−1} | x₀) and q(x_t | x₀) from the βs.
 ///
@@ -119,18 +119,14 @@ impl Point {
 }
 
 /// Times worth trying: all of a short chain; of a long one the ends, the middle and every 53rd.
-#[must_use]
-pub fn times(schedule: &Schedule) -> Vec<Timestep> {
+pub(in crate::check) fn times(schedule: &Schedule) -> Vec<Timestep> {
     let last = schedule.len();
     let wanted = |t: usize| last <= 64 || t <= 2 || t + 1 >= last || t == last / 2 || t.is_multiple_of(53);
     schedule.timesteps().filter(|t| wanted(t.get())).collect()
 }
 
-/// Runs a pointwise claim on the schedules of a [`Run`] and on one that ends in pure noise.
-///
-/// # Errors
-/// The first [`Mismatch`].
-pub fn sweep(run: &Run, mut claim: impl FnMut(&Point) -> Outcome) -> Outcome {
+/// Runs a pointwise claim on the schedules of a [`Run`] and, unless one was given, on one that ends in pure noise.
+pub(in crate::check) fn sweep(run: &Run, mut claim: impl FnMut(&Point) -> Outcome) -> Outcome {
     let points: Vec<[f64; 2]> = run.points().collect();
     let mut all = |schedule: &Schedule| {
         times(schedule).into_iter().zip(points.iter().cycle()).try_fold(Evidence::none(), |all, (t, [u, v])| {
@@ -139,7 +135,9 @@ pub fn sweep(run: &Run, mut claim: impl FnMut(&Point) -> Outcome) -> Outcome {
         })
     };
     let terminal = Schedule::new(Betas::new(vec![0.2, 0.5, 1.0]).expect("inside the valid range"));
-    Ok(all(&terminal)?.and(run.over_schedules(all)?))
+    let given = run.schedules().len() == 1;
+    let first = if given { Evidence::none() } else { all(&terminal)? };
+    Ok(first.and(run.over_schedules(all)?))
 }
 
 /// Compares a map's value with the truth; at ᾱ = 0 the predictions that hold nothing of x₀ must be refused.
@@ -173,13 +171,35 @@ fn refused(trial: &mut Trial, at: &Point, what: &str, map: &Result<Affine>) -> s
 // ANCHOR: conversions
 /// Every conversion turns what a perfect network of one kind returns into what one of the other kind returns.
 ///
+/// ```text
+/// to = x·x_t + value·from        from, to: ε, x₀, v, score
+/// ```
+///
 /// Method: all four from their definitions ([`Point::value`]): the noise drawn, the data, the velocity on the circle
 /// through x₀ and ε by trigonometry, the slope of the log density by a difference exact for quadratics. At ᾱ = 0 the
-/// four conversions that divide by √ᾱ have to be refused. Ledger S1.56, S1.62, S1.87, S3.56, B5 (singularity).
+/// four conversions that divide by √ᾱ have to be refused. Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (9), (15);
+/// Salimans & Ho 2022, arXiv:2202.00512v2, appendix D.
 ///
-/// # Errors
-/// The mismatch found.
-pub fn conversions(f: impl Fn(Prediction, Prediction, Level) -> Result<Affine>, at: &Point) -> Outcome {
+/// ```
+/// use alphabar::{check, prediction::conversion};
+///
+/// check::prediction::conversions(conversion).assert();
+/// ```
+pub fn conversions<'f>(f: impl Fn(Prediction, Prediction, Level) -> Result<Affine> + 'f) -> Check<'f> {
+    Check::new(
+        "conversions_agree_with_definitions",
+        "ε, x₀, v and the score determine one another by twelve affine maps of x_t",
+        Method::OtherPremises("noise drawn, velocity on a circle by trigonometry, slope of the log density"),
+        move |run| all_conversions(run, &f),
+    )
+    .rejects(faults::CONVERSIONS, all_conversions)
+}
+
+fn all_conversions(run: &Run, f: impl Fn(Prediction, Prediction, Level) -> Result<Affine>) -> Outcome {
+    sweep(run, |at| conversions_at(&f, at))
+}
+
+fn conversions_at(f: impl Fn(Prediction, Prediction, Level) -> Result<Affine>, at: &Point) -> Outcome {
     let mut trial = Trial::new();
     for from in Prediction::ALL {
         for to in Prediction::ALL {
@@ -196,14 +216,35 @@ pub fn conversions(f: impl Fn(Prediction, Prediction, Level) -> Result<Affine>, 
 }
 // ANCHOR_END: conversions
 
-/// The mean of q(x_{t−1} | x_t, x₀) from each prediction equals Bayes' rule in information form.
+/// The mean of q(x_{t−1} | x_t, x₀) from each prediction is the one Bayes' rule gives.
 ///
-/// Method: precision addition on moments from the recursion ([`Point::bayes_mean`]). Ledger S1.51, S1.57, S1.62, S2.21,
-/// S3.58–S3.62.
+/// ```text
+/// 1/var = α/β + 1/v        mean = var·(√α x_t/β + m x₀/v)        x_{t−1} | x₀ ~ N(m x₀, v)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn mean(f: impl Fn(Prediction, &Transition) -> Result<Affine>, at: &Point) -> Outcome {
+/// Method: precision addition on moments from the recursion ([`Point::bayes_mean`]). Where x_t is pure noise the
+/// forms from ε and the score have to be refused. Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (7), (10), (11).
+///
+/// ```
+/// use alphabar::{check, prediction::mean_from};
+///
+/// check::prediction::mean(mean_from).assert();
+/// ```
+pub fn mean<'f>(f: impl Fn(Prediction, &Transition) -> Result<Affine> + 'f) -> Check<'f> {
+    Check::new(
+        "posterior_mean_from_every_prediction",
+        "the mean of q(x_{t−1} | x_t, x₀) from ε, x₀, v or the score is the one Bayes' rule gives",
+        Method::OtherPremises("recursion on the βs, precision addition"),
+        move |run| means(run, &f),
+    )
+    .rejects(faults::MEANS, means)
+}
+
+fn means(run: &Run, f: impl Fn(Prediction, &Transition) -> Result<Affine>) -> Outcome {
+    sweep(run, |at| mean_at(&f, at))
+}
+
+fn mean_at(f: impl Fn(Prediction, &Transition) -> Result<Affine>, at: &Point) -> Outcome {
     let mut trial = Trial::new();
     for from in Prediction::ALL {
         let what = format!("posterior mean from {from:?}");
@@ -219,11 +260,33 @@ pub fn mean(f: impl Fn(Prediction, &Transition) -> Result<Affine>, at: &Point) -
 
 /// The prediction that belongs to a posterior mean is what a perfect network returns.
 ///
-/// Method: the mean by precision addition, the predictions from their definitions. Ledger S1.58.
+/// ```text
+/// ε = (x_t − √α μ) √(1 − ᾱ_t)/β, and so on for x₀, v and the score
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn inverse_mean(f: impl Fn(Prediction, &Transition) -> Affine, at: &Point) -> Outcome {
+/// Method: the mean by precision addition, the predictions from their definitions.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (7), (10), solved for the prediction.
+///
+/// ```
+/// use alphabar::{check, prediction::from_mean};
+///
+/// check::prediction::inverse_mean(from_mean).assert();
+/// ```
+pub fn inverse_mean<'f>(f: impl Fn(Prediction, &Transition) -> Affine + 'f) -> Check<'f> {
+    Check::new(
+        "prediction_from_posterior_mean",
+        "a predicted posterior mean determines ε, x₀, v and the score",
+        Method::OtherPremises("mean by precision addition, predictions from their definitions"),
+        move |run| inverse_means(run, &f),
+    )
+    .rejects(faults::INVERSE_MEANS, inverse_means)
+}
+
+fn inverse_means(run: &Run, f: impl Fn(Prediction, &Transition) -> Affine) -> Outcome {
+    sweep(run, |at| inverse_mean_at(&f, at))
+}
+
+fn inverse_mean_at(f: impl Fn(Prediction, &Transition) -> Affine, at: &Point) -> Outcome {
     let mut trial = Trial::new();
     for to in Prediction::ALL {
         let what = format!("{to:?} from the posterior mean");
@@ -232,13 +295,35 @@ pub fn inverse_mean(f: impl Fn(Prediction, &Transition) -> Affine, at: &Point) -
     Ok(trial.evidence())
 }
 
-/// The posterior mean as a function of x₀ and ε.
+/// The posterior mean with x_t eliminated is a function of x₀ and ε, not of x₀ alone: `f(step, x₀, ε)`.
 ///
-/// Method: Bayes' rule in information form at x_t = m x₀ + √v ε. Ledger S3.72.
+/// ```text
+/// μ̃ = √ᾱ_{t−1} x₀ + √α (1 − ᾱ_{t−1})/√(1 − ᾱ_t) · ε
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn mean_of_data_and_noise(f: impl Fn(&Transition, f64, f64) -> f64, at: &Point) -> Outcome {
+/// Method: Bayes' rule in information form at x_t = m x₀ + √v ε.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (4), (7).
+///
+/// ```
+/// use alphabar::{check, prediction::mean_from_x0_and_eps};
+///
+/// check::prediction::mean_of_data_and_noise(mean_from_x0_and_eps).assert();
+/// ```
+pub fn mean_of_data_and_noise<'f>(f: impl Fn(&Transition, f64, f64) -> f64 + 'f) -> Check<'f> {
+    Check::new(
+        "posterior_mean_needs_data_and_noise",
+        "with x_t eliminated the posterior mean is a function of x₀ and ε, not of x₀ alone",
+        Method::OtherPremises("recursion on the βs, precision addition"),
+        move |run| means_of_data_and_noise(run, &f),
+    )
+    .rejects(faults::MEANS_OF_DATA_AND_NOISE, means_of_data_and_noise)
+}
+
+fn means_of_data_and_noise(run: &Run, f: impl Fn(&Transition, f64, f64) -> f64) -> Outcome {
+    sweep(run, |at| mean_of_data_and_noise_at(&f, at))
+}
+
+fn mean_of_data_and_noise_at(f: impl Fn(&Transition, f64, f64) -> f64, at: &Point) -> Outcome {
     let (want, magnitude) = at.bayes_mean();
     let tol = Tol::abs(at.rounding() * magnitude, "2t + 16 roundings of the summed magnitudes");
     let mut trial = Trial::new();
@@ -246,15 +331,36 @@ pub fn mean_of_data_and_noise(f: impl Fn(&Transition, f64, f64) -> f64, at: &Poi
     Ok(trial.evidence())
 }
 
-/// With data of standard deviation `sigma_data` the preconditioned network has input and target of unit variance, and
-/// c_out is the smallest possible.
+/// A preconditioned network has input and target of unit variance, with the smallest possible c_out: `f(σ, σ_data)`.
+///
+/// ```text
+/// Var(c_in y) = 1        Var((x₀ − c_skip y)/c_out) = 1        y = x₀ + σ ε
+/// ```
 ///
 /// Method: variances of linear forms in (x₀, ε) by the four points ±√2 eⱼ, exact for quadratics; the optimality of
-/// c_skip by the symmetry of the variance about it. B24.
+/// c_skip by the symmetry of the variance about it.
+/// Source: Karras et al. 2022, arXiv:2206.00364v2, table 1 and appendix B.6.
 ///
-/// # Errors
-/// The mismatch found.
-pub fn unit_variance(f: impl Fn(f64, f64) -> Result<Preconditioning>, sigma: f64, sigma_data: f64) -> Outcome {
+/// ```
+/// use alphabar::{check, prediction::Preconditioning};
+///
+/// check::prediction::unit_variance(Preconditioning::edm).assert();
+/// ```
+pub fn unit_variance<'f>(f: impl Fn(f64, f64) -> Result<Preconditioning> + 'f) -> Check<'f> {
+    Check::new(
+        "edm_preconditioning_has_unit_variance",
+        "input and target of the preconditioned network have unit variance at every noise level, with the least c_out",
+        Method::Enumeration("variances of linear forms by a four-point rule exact for quadratics"),
+        move |run| unit_variances(run, &f),
+    )
+    .rejects(faults::PRECONDITIONING, unit_variances)
+}
+
+fn unit_variances(run: &Run, f: impl Fn(f64, f64) -> Result<Preconditioning>) -> Outcome {
+    run.over(|[u, v]| unit_variance_at(&f, log_uniform(u, 2e-3, 80.0), log_uniform(v, 0.05, 5.0)))
+}
+
+fn unit_variance_at(f: impl Fn(f64, f64) -> Result<Preconditioning>, sigma: f64, sigma_data: f64) -> Outcome {
     let place = || format!("sigma = {}, sigma_data = {}", short(sigma), short(sigma_data));
     let variance = |form: &dyn Fn(f64, f64) -> f64| {
         let root = std::f64::consts::SQRT_2;
@@ -290,15 +396,50 @@ pub fn unit_variance(f: impl Fn(f64, f64) -> Result<Preconditioning>, sigma: f64
     Ok(trial.evidence())
 }
 
-/// Nothing predicts better than the conditional mean: any change δ(x_t) adds exactly E δ² to the squared error.
+/// Data of the finite world on which the best predictors are tried: three equally likely points.
+pub const DATA: [f64; 3] = [-1.0, 0.5, 2.0];
+
+/// Nothing predicts better than the conditional mean, here of the data [`DATA`]: `f(prediction, level, x_t)`.
 ///
-/// `f(prediction, level, x_t)` for data that take each value x₀ with its weight. Method: the loss of f and of f + δ
-/// for δ = 1, x and sin 3x by enumerating the data and trapezoids over ε to 8 standard deviations, targets from their
-/// definitions, levels from the recursion. Ledger S1.54, S2.27, S3.63.
+/// ```text
+/// E(f + δ − target)² − E(f − target)² = E δ(x_t)²        for every δ
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn optimal(
+/// Method: the losses of f and of f + δ for δ = 1, x and sin 3x by enumerating the data and trapezoids over ε to 8
+/// standard deviations, targets from their definitions, levels from the recursion.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (14), whose minimum it is.
+///
+/// ```
+/// use alphabar::prediction::{Prediction, conversion};
+/// use alphabar::{Level, check};
+///
+/// // A softmax of squared distances averages the points.
+/// let best = |prediction: Prediction, level: Level, xt: f64| {
+///     let weight = |x: f64| (-(xt - level.signal() * x).powi(2) / (2.0 * level.one_minus_alpha_bar())).exp();
+///     let sum = |f: &dyn Fn(f64) -> f64| check::prediction::DATA.iter().map(|&x| f(x)).sum::<f64>();
+///     let x0 = sum(&|x| x * weight(x)) / sum(&weight);
+///     conversion(Prediction::X0, prediction, level).unwrap().at(xt, x0)
+/// };
+/// check::prediction::optimal(best).assert();
+/// ```
+pub fn optimal<'f>(f: impl Fn(Prediction, Level, f64) -> f64 + 'f) -> Check<'f> {
+    Check::new(
+        "best_prediction_is_the_conditional_mean",
+        "on finite data the best ε, x₀, v and score are conversions of the mean of x₀ given x_t",
+        Method::Numerical("losses by enumeration of the data and trapezoids over the noise"),
+        move |run| optima(run, &f),
+    )
+    .rejects(faults::BEST, optima)
+}
+
+fn optima(_: &Run, f: impl Fn(Prediction, Level, f64) -> f64) -> Outcome {
+    let (schedule, data) = (Schedule::ddpm(), DATA.map(|x0| (1.0 / 3.0, x0)));
+    [200, 500, 1000]
+        .into_iter()
+        .try_fold(Evidence::none(), |all, t| Ok(all.and(optimal_at(&f, &data, &schedule, Timestep::new(t))?)))
+}
+
+fn optimal_at(
     f: impl Fn(Prediction, Level, f64) -> f64,
     data: &[(f64, f64)],
     schedule: &Schedule,

@@ -1,153 +1,176 @@
 //! Known wrong formulas of scores, energies and Langevin dynamics.
 
-use crate::check::{Erratum, Fault, Numbers, Severity, erratum};
+use crate::check::{Erratum, Numbers, Severity, wrong};
 use crate::exact::{Mixture1, Noising};
 use crate::posterior::Posterior;
 use crate::schedule::{Level, Schedule, Timestep, Transition};
-use crate::score::{Proposal, denoising_target, langevin_variance, score_from_energy, tweedie_mean};
+pub(super) use crate::score::langevin_variance;
+use crate::score::{Proposal, denoising_target, metropolis_log_ratio, score_from_energy, tweedie_mean};
 
-slips! {
-    TWEEDIE_SIGN tweedie_sign(level: Level, xt: f64, score: f64)
-        "x_t − (1 − ᾱ)·score: the sign of Tweedie's correction is wrong"
-        = (xt - level.one_minus_alpha_bar() * score) / level.signal();
-    TWEEDIE_STD tweedie_std(level: Level, xt: f64, score: f64)
-        "√(1 − ᾱ) where 1 − ᾱ was meant in Tweedie's formula"
-        = (xt + level.noise_std() * score) / level.signal();
-    TWEEDIE_NOT_ROOTED tweedie_not_rooted(level: Level, xt: f64, score: f64)
-        "division by ᾱ where √ᾱ was meant in Tweedie's formula"
-        = (xt + level.one_minus_alpha_bar() * score) / level.alpha_bar();
-    TWEEDIE_WITHOUT_SCORE tweedie_without_score(level: Level, xt: f64, _score: f64)
-        "x_t/√ᾱ: Tweedie's correction is missing"
-        = xt / level.signal();
+wrong! {
+    /// Wrong means of x₀ from the marginal score: level, x_t, score.
+    pub TWEEDIE: fn(Level, f64, f64) -> f64;
 
-    TWEEDIE_VARIANCE_SIGN tweedie_variance_sign(level: Level, hessian: f64)
-        "1 − (1 − ᾱ)∇²: the sign of the curvature is wrong"
-        = level.one_minus_alpha_bar() / level.alpha_bar() * (1.0 - level.one_minus_alpha_bar() * hessian);
-    TWEEDIE_VARIANCE_ONCE tweedie_variance_once(level: Level, hessian: f64)
-        "(1 − ᾱ)/ᾱ·(1 + ∇²): the curvature is not multiplied by 1 − ᾱ"
-        = level.one_minus_alpha_bar() / level.alpha_bar() * (1.0 + hessian);
-    TWEEDIE_VARIANCE_PRIOR tweedie_variance_prior(level: Level, _hessian: f64)
-        "(1 − ᾱ)/ᾱ: the curvature of the density is left out"
-        = level.one_minus_alpha_bar() / level.alpha_bar();
-
-    REVERSE_MEAN_LANGEVIN reverse_mean_langevin(step: &Transition, xt: f64, score: f64)
-        "½β where β was meant: a Langevin step, not a reverse step"
-        = (xt + 0.5 * step.beta() * score) / step.alpha().sqrt();
-    REVERSE_MEAN_UNSCALED reverse_mean_unscaled(step: &Transition, xt: f64, score: f64)
-        "the division by √α is missing in the reverse mean"
-        = xt + step.beta() * score;
-    REVERSE_MEAN_SIGN reverse_mean_sign(step: &Transition, xt: f64, score: f64)
-        "x_t − β·score: the sign in the reverse mean is wrong"
-        = (xt - step.beta() * score) / step.alpha().sqrt();
-    REVERSE_MEAN_ACCUMULATED reverse_mean_accumulated(step: &Transition, xt: f64, score: f64)
-        "1 − ᾱ where β was meant: this is E[x₀ | x_t] scaled, not E[x_s | x_t]"
-        = (xt + step.t().one_minus_alpha_bar() * score) / step.alpha().sqrt();
-
-    EXCESS_NOT_SQUARED excess_not_squared(step: &Transition, trace: f64)
-        "the factor of x₀ in the posterior mean is not squared"
-        = Posterior::new(step).x0 * trace / (2.0 * Posterior::new(step).beta_tilde);
-    EXCESS_OVER_BETA excess_over_beta(step: &Transition, trace: f64)
-        "β where β̃ was meant in the cost of the marginal score"
-        = Posterior::new(step).x0.powi(2) * trace / (2.0 * step.beta());
-
-    TARGET_IS_EPS target_is_eps(_level: Level, eps: f64)
-        "the target is ε: neither the sign nor the scale of the score"
-        = eps;
-    TARGET_SIGN target_sign(level: Level, eps: f64)
-        "ε/√(1 − ᾱ): the sign of the score is wrong"
-        = eps / level.noise_std();
-    TARGET_VARIANCE target_variance(level: Level, eps: f64)
-        "−ε/(1 − ᾱ): the variance where the standard deviation was meant"
-        = -eps / level.one_minus_alpha_bar();
-
-    IMPLICIT_WITHOUT_TWO implicit_without_two(score: f64, divergence: f64)
-        "‖s‖² + ∇·s: the factor 2 of the divergence is missing"
-        = score * score + divergence;
-    IMPLICIT_SIGN implicit_sign(score: f64, divergence: f64)
-        "‖s‖² − 2∇·s: the sign of the divergence is wrong"
-        = score * score - 2.0 * divergence;
-    IMPLICIT_HALVED implicit_halved(score: f64, divergence: f64)
-        "½‖s‖² + 2∇·s: the square is halved and the divergence is not"
-        = 0.5 * score * score + 2.0 * divergence;
-
-    ENERGY_SIGN energy_sign(gradient: f64) "∇E where −∇E was meant" = gradient;
-    ENERGY_HALVED energy_halved(gradient: f64) "−½∇E where −∇E was meant" = -0.5 * gradient;
-    ENERGY_SQUARED energy_squared(gradient: f64) "−(∇E)² where −∇E was meant" = -gradient * gradient;
-
-    LANGEVIN_WITHOUT_HALF langevin_without_half(x: f64, score: f64, sigma: f64, z: f64)
-        "σ²·score where ½σ²·score was meant" = x + sigma * sigma * score + sigma * z;
-    LANGEVIN_VARIANCE_NOISE langevin_variance_noise(x: f64, score: f64, sigma: f64, z: f64)
-        "σ²z where σz was meant" = x + 0.5 * sigma * sigma * score + sigma * sigma * z;
-    LANGEVIN_LINEAR_DRIFT langevin_linear_drift(x: f64, score: f64, sigma: f64, z: f64)
-        "½σ·score where ½σ²·score was meant" = x + 0.5 * sigma * score + sigma * z;
-
-    METROPOLIS_ALWAYS metropolis_always(_from: Proposal, _to: Proposal, _sigma: f64)
-        "every proposal is accepted: Langevin without correction" = 0.0;
-    METROPOLIS_SYMMETRIC metropolis_symmetric(from: Proposal, to: Proposal, _sigma: f64)
-        "the ratio of densities alone, as if proposals were symmetric" = to.log_density - from.log_density;
-    METROPOLIS_INVERSE metropolis_inverse(from: Proposal, to: Proposal, sigma: f64)
-        "the ratio is upside down" = crate::score::metropolis_log_ratio(to, from, sigma);
-
-    FLOW_WHOLE_SCORE flow_whole_score(beta: f64, x: f64, score: f64)
-        "−½βx − β·score: the reverse SDE's drift where the flow's was meant" = -0.5 * beta * x - beta * score;
-    FLOW_SIGN flow_sign(beta: f64, x: f64, score: f64)
-        "−½β(x − score): the sign of the score is wrong" = -0.5 * beta * (x - score);
-    FLOW_WITHOUT_HALF flow_without_half(beta: f64, x: f64, score: f64)
-        "β where ½β was meant: the flow runs at twice the speed" = -beta * (x + score);
-
-    EXPLODING_SQUARED exploding_squared(sigma: f64, score: f64)
-        "−σ²·score where −σ·score was meant" = -sigma * sigma * score;
-    EXPLODING_HALVED exploding_halved(sigma: f64, score: f64)
-        "−½σ·score where −σ·score was meant" = -0.5 * sigma * score;
-    EXPLODING_SIGN exploding_sign(sigma: f64, score: f64)
-        "σ·score: the flow runs away from the data" = sigma * score;
-
-    ENTROPY_RATE_WHOLE entropy_rate_whole(fisher: f64) "J where ½J was meant" = fisher;
-    ENTROPY_RATE_INVERSE entropy_rate_inverse(fisher: f64) "1/(2J) where ½J was meant" = 0.5 / fisher;
-    ENTROPY_RATE_ROOT entropy_rate_root(fisher: f64) "½√J where ½J was meant" = 0.5 * fisher.sqrt();
+    slip tweedie_sign: "x_t − (1 − ᾱ)·score: the sign of Tweedie's correction is wrong" =>
+        |level, xt, score| (xt - level.one_minus_alpha_bar() * score) / level.signal();
+    slip tweedie_std: "√(1 − ᾱ) where 1 − ᾱ was meant in Tweedie's formula" =>
+        |level, xt, score| (xt + level.noise_std() * score) / level.signal();
+    slip tweedie_not_rooted: "division by ᾱ where √ᾱ was meant in Tweedie's formula" =>
+        |level, xt, score| (xt + level.one_minus_alpha_bar() * score) / level.alpha_bar();
+    slip tweedie_without_score: "x_t/√ᾱ: Tweedie's correction is missing" =>
+        |level, xt, _| xt / level.signal();
 }
 
-/// The marginal score where the conditional one was meant.
-pub const X0_FROM_MARGINAL_SCORE: Fault =
-    erratum("E1.3", "x0_from_marginal_score", "x₀ from the marginal score: that is its posterior mean, not x₀");
+wrong! {
+    /// Wrong variances of x₀ from the curvature of ln q: level, second derivative.
+    pub CURVATURE: fn(Level, f64) -> f64;
 
-/// [`X0_FROM_MARGINAL_SCORE`].
-#[must_use]
-pub fn x0_from_marginal_score(level: Level, xt: f64, _conditional: f64, marginal: f64) -> f64 {
-    tweedie_mean(level, xt, marginal)
+    slip tweedie_variance_sign: "1 − (1 − ᾱ)∇²: the sign of the curvature is wrong" =>
+        |level, hessian| level.one_minus_alpha_bar() / level.alpha_bar() * (1.0 - level.one_minus_alpha_bar() * hessian);
+    slip tweedie_variance_once: "(1 − ᾱ)/ᾱ·(1 + ∇²): the curvature is not multiplied by 1 − ᾱ" =>
+        |level, hessian| level.one_minus_alpha_bar() / level.alpha_bar() * (1.0 + hessian);
+    slip tweedie_variance_prior: "(1 − ᾱ)/ᾱ: the curvature of the density is left out" =>
+        |level, _| level.one_minus_alpha_bar() / level.alpha_bar();
 }
 
-/// The noise that was drawn where its mean given x_t was meant.
-pub const SCORE_OF_ONE_NOISE: Fault =
-    erratum("E1.5", "score_of_one_noise", "−ε₀/√(1 − ᾱ) as marginal score: the mean of ε₀ given x_t was meant");
+wrong! {
+    /// Wrong means of x_{t−1} from the marginal score: step, x_t, score.
+    pub REVERSE_MEANS: fn(&Transition, f64, f64) -> f64;
 
-/// [`SCORE_OF_ONE_NOISE`].
-#[must_use]
-pub fn score_of_one_noise(level: Level, _mean: f64, eps: f64) -> f64 {
-    denoising_target(level, eps)
+    slip reverse_mean_langevin: "½β where β was meant: a Langevin step, not a reverse step" =>
+        |step, xt, score| (xt + 0.5 * step.beta() * score) / step.alpha().sqrt();
+    slip reverse_mean_unscaled: "the division by √α is missing in the reverse mean" =>
+        |step, xt, score| xt + step.beta() * score;
+    slip reverse_mean_sign: "x_t − β·score: the sign in the reverse mean is wrong" =>
+        |step, xt, score| (xt - step.beta() * score) / step.alpha().sqrt();
+    slip reverse_mean_accumulated: "1 − ᾱ where β was meant: this is E[x₀ | x_t] scaled, not E[x_s | x_t]" =>
+        |step, xt, score| (xt + step.t().one_minus_alpha_bar() * score) / step.alpha().sqrt();
 }
 
-/// Nothing is paid at the exact marginal score.
-pub const MARGINAL_SCORE_IS_FREE: Fault = erratum(
-    "E1.4",
-    "marginal_score_is_free",
-    "the KL term as a squared difference to the marginal score: 0 where it is not",
-);
+wrong! {
+    /// Wrong costs of the exact marginal score: step, variance of x₀ given x_t.
+    pub EXCESS: fn(&Transition, f64) -> f64;
 
-/// [`MARGINAL_SCORE_IS_FREE`].
-#[must_use]
-pub fn marginal_score_is_free(_step: &Transition, _trace: f64) -> f64 {
-    0.0
+    erratum("E1.4") marginal_score_is_free: "the KL term as a squared difference to the marginal score: 0 where it is not" =>
+        |_, _| 0.0;
+    slip excess_not_squared: "the factor of x₀ in the posterior mean is not squared" =>
+        |step, trace| Posterior::new(step).x0 * trace / (2.0 * Posterior::new(step).beta_tilde);
+    slip excess_over_beta: "β where β̃ was meant in the cost of the marginal score" =>
+        |step, trace| Posterior::new(step).x0.powi(2) * trace / (2.0 * step.beta());
 }
 
-/// Descent where sampling was meant.
-pub const LANGEVIN_DESCENT: Fault =
-    erratum("E2.11", "langevin_descent", "no noise: descent to the lowest energy, not sampling");
+wrong! {
+    /// Wrong scores of q(x_t | x₀): level, noise.
+    pub TARGETS: fn(Level, f64) -> f64;
 
-/// [`LANGEVIN_DESCENT`].
-#[must_use]
-pub fn langevin_descent(x: f64, score: f64, sigma: f64, _z: f64) -> f64 {
-    x + 0.5 * sigma * sigma * score
+    slip target_is_eps: "the target is ε: neither the sign nor the scale of the score" =>
+        |_, eps| eps;
+    slip target_sign: "ε/√(1 − ᾱ): the sign of the score is wrong" =>
+        |level, eps| eps / level.noise_std();
+    slip target_variance: "−ε/(1 − ᾱ): the variance where the standard deviation was meant" =>
+        |level, eps| -eps / level.one_minus_alpha_bar();
+}
+
+wrong! {
+    /// Wrong marginal scores: level, mean of the noise given x_t, the noise that was drawn.
+    pub MARGINAL_SCORES: fn(Level, f64, f64) -> f64;
+
+    erratum("E1.5") score_of_one_noise: "−ε₀/√(1 − ᾱ) as marginal score: the mean of ε₀ given x_t was meant" =>
+        |level, _, eps| denoising_target(level, eps);
+}
+
+wrong! {
+    /// Wrong returns to the data: level, x_t, conditional score, marginal score.
+    pub RETURNS: fn(Level, f64, f64, f64) -> f64;
+
+    erratum("E1.3") x0_from_marginal_score: "x₀ from the marginal score: that is its posterior mean, not x₀" =>
+        |level, xt, _, marginal| tweedie_mean(level, xt, marginal);
+}
+
+wrong! {
+    /// Wrong integrands of implicit score matching: score, divergence.
+    pub IMPLICIT: fn(f64, f64) -> f64;
+
+    slip implicit_without_two: "‖s‖² + ∇·s: the factor 2 of the divergence is missing" =>
+        |score, divergence| score * score + divergence;
+    slip implicit_sign: "‖s‖² − 2∇·s: the sign of the divergence is wrong" =>
+        |score, divergence| score * score - 2.0 * divergence;
+    slip implicit_halved: "½‖s‖² + 2∇·s: the square is halved and the divergence is not" =>
+        |score, divergence| 0.5 * score * score + 2.0 * divergence;
+}
+
+wrong! {
+    /// Wrong scores of e^{−E}/Z from ∇E.
+    pub ENERGIES: fn(f64) -> f64;
+
+    slip energy_sign: "∇E where −∇E was meant" =>
+        |gradient| gradient;
+    slip energy_halved: "−½∇E where −∇E was meant" =>
+        |gradient| -0.5 * gradient;
+    slip energy_squared: "−(∇E)² where −∇E was meant" =>
+        |gradient| -gradient * gradient;
+}
+
+wrong! {
+    /// Wrong steps of Langevin dynamics: x, score, σ, z.
+    pub LANGEVIN: fn(f64, f64, f64, f64) -> f64;
+
+    slip langevin_without_half: "σ²·score where ½σ²·score was meant" =>
+        |x, score, sigma, z| x + sigma * sigma * score + sigma * z;
+    slip langevin_variance_noise: "σ²z where σz was meant" =>
+        |x, score, sigma, z| x + 0.5 * sigma * sigma * score + sigma * sigma * z;
+    slip langevin_linear_drift: "½σ·score where ½σ²·score was meant" =>
+        |x, score, sigma, z| x + 0.5 * sigma * score + sigma * z;
+    erratum("E2.11") langevin_descent: "no noise: descent to the lowest energy, not sampling" =>
+        |x, score, sigma, _| x + 0.5 * sigma * sigma * score;
+}
+
+wrong! {
+    /// Wrong logarithms of the Metropolis ratio: from, to, σ.
+    pub METROPOLIS: fn(Proposal, Proposal, f64) -> f64;
+
+    slip metropolis_always: "every proposal is accepted: Langevin without correction" =>
+        |_, _, _| 0.0;
+    slip metropolis_symmetric: "the ratio of densities alone, as if proposals were symmetric" =>
+        |from, to, _| to.log_density - from.log_density;
+    slip metropolis_inverse: "the ratio is upside down" =>
+        |from, to, sigma| metropolis_log_ratio(to, from, sigma);
+}
+
+wrong! {
+    /// Wrong velocities of the variance-preserving flow: β, x, score.
+    pub FLOWS: fn(f64, f64, f64) -> f64;
+
+    slip flow_whole_score: "−½βx − β·score: the reverse SDE's drift where the flow's was meant" =>
+        |beta, x, score| -0.5 * beta * x - beta * score;
+    slip flow_sign: "−½β(x − score): the sign of the score is wrong" =>
+        |beta, x, score| -0.5 * beta * (x - score);
+    slip flow_without_half: "β where ½β was meant: the flow runs at twice the speed" =>
+        |beta, x, score| -beta * (x + score);
+}
+
+wrong! {
+    /// Wrong velocities of the variance-exploding flow: σ, score.
+    pub EXPLODING_FLOWS: fn(f64, f64) -> f64;
+
+    slip exploding_squared: "−σ²·score where −σ·score was meant" =>
+        |sigma, score| -sigma * sigma * score;
+    slip exploding_halved: "−½σ·score where −σ·score was meant" =>
+        |sigma, score| -0.5 * sigma * score;
+    slip exploding_sign: "σ·score: the flow runs away from the data" =>
+        |sigma, score| sigma * score;
+}
+
+wrong! {
+    /// Wrong rates of entropy from the Fisher information.
+    pub ENTROPY_RATES: fn(f64) -> f64;
+
+    slip entropy_rate_whole: "J where ½J was meant" =>
+        |fisher| fisher;
+    slip entropy_rate_inverse: "1/(2J) where ½J was meant" =>
+        |fisher| 0.5 / fisher;
+    slip entropy_rate_root: "½√J where ½J was meant" =>
+        |fisher| 0.5 * fisher.sqrt();
 }
 
 /// The point of the errata: reference mixture, linear schedule, t = 500, x₀ = −1.5, ε = 0.6.

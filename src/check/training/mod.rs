@@ -4,15 +4,20 @@ pub mod faults;
 #[cfg(feature = "verify")]
 pub(super) mod rows;
 
-use crate::check::prediction::Point;
+#[cfg(feature = "verify")]
+use ndarray_rand::rand::{Rng, SeedableRng, rngs::StdRng};
+#[cfg(feature = "verify")]
+use ndarray_rand::rand_distr::StandardNormal;
+
 use crate::error::{Error, Result};
 use crate::posterior::Moments;
 use crate::prediction::Prediction;
-use crate::schedule::{Level, Schedule, Timestep};
+use crate::schedule::{Betas, Level, Schedule, Timestep};
 use crate::training::{LinearOptimum, LinearTable, TimeDistribution};
 
+use super::prediction::{Point, sweep};
 use super::witness::simulate::forward_marginals;
-use super::{Mismatch, Outcome, Tol, Trial};
+use super::{Check, Method, Mismatch, Outcome, Run, Tol, Trial, log_uniform, uniform};
 
 fn given<T>(what: &str, value: Result<T>) -> std::result::Result<T, Mismatch> {
     let refused = |error: Error| Mismatch {
@@ -38,14 +43,48 @@ fn moments(schedule: &Schedule) -> Vec<(f64, f64)> {
     all[1..].iter().map(|at| (at.coefficient, at.var.sqrt())).collect()
 }
 
-/// The gradient at one draw is the slope of the squared error in every parameter, and zero for all other times.
+/// The gradient at one draw is the slope of its squared error in every parameter, and zero for all other times.
 ///
-/// Method: central differences with step 1, exact for quadratics, of the loss with x_t and the target from the
-/// definitions ([`Point::value`]). Ledger S3.75, S3.81.
+/// ```text
+/// ∂/∂slope_t = 2 (output − target) x_t        ∂/∂offset_t = 2 (output − target)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn gradient_is_slope(
+/// `f(table, prediction, t, level, x₀, ε)`. Method: central differences with step 1, exact for quadratics, of the loss
+/// with x_t and the target from the definitions ([`Point::value`]).
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1, line 5.
+///
+/// ```
+/// use alphabar::{check, training::LinearTable};
+///
+/// check::training::gradient(LinearTable::gradient).assert();
+/// ```
+pub fn gradient<'f>(
+    f: impl Fn(&LinearTable, Prediction, Timestep, Level, f64, f64) -> Result<LinearTable> + 'f,
+) -> Check<'f> {
+    Check::new(
+        "one_draw_trains_one_transition",
+        "the gradient at a draw is the slope of its squared error, and zero for the parameters of all other times",
+        Method::Numerical("central differences exact for quadratics, targets from the definitions"),
+        move |run| gradients(run, &f),
+    )
+    .rejects(faults::GRADIENTS, gradients)
+    .rejects(faults::GRADIENTS_ASTRAY, gradients)
+}
+
+fn gradients(
+    run: &Run,
+    f: impl Fn(&LinearTable, Prediction, Timestep, Level, f64, f64) -> Result<LinearTable>,
+) -> Outcome {
+    let schedule = Schedule::new(Betas::new(vec![0.02, 0.3, 0.1, 0.6]).expect("inside the valid range"));
+    run.over(|[u, v, w, z]| {
+        let t = Timestep::from_model_index((w * 4.0) as usize);
+        let at = Point::new(&schedule, t, uniform(u, -2.0, 2.0), uniform(v, -2.0, 2.0));
+        let table = (0..4).map(|i| [uniform(z, -1.0, 1.0), 0.3 * f64::from(i)]).collect();
+        gradient_at(&f, &LinearTable(table), &at)
+    })
+}
+
+fn gradient_at(
     f: impl Fn(&LinearTable, Prediction, Timestep, Level, f64, f64) -> Result<LinearTable>,
     table: &LinearTable,
     at: &Point,
@@ -80,12 +119,40 @@ pub fn gradient_is_slope(
 
 /// The weighted loss at a drawn time averages to the mean over all times, and times are drawn with their probabilities.
 ///
-/// `f` makes a distribution from shares. Method: enumeration of t for losses L_t = 1, t, t² and 1/t; the drawn
-/// frequencies on a midpoint grid of the unit interval. Ledger S1.53, S2.37, S3.82.
+/// ```text
+/// Σ_t p_t w_t L_t = (1/T) Σ_t L_t
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn unbiased(f: impl Fn(&[f64]) -> Result<TimeDistribution>, shares: &[f64]) -> Outcome {
+/// `f` makes a distribution from shares. Method: enumeration of t for losses L_t = 1, t, t² and 1/t; the drawn
+/// frequencies on a midpoint grid of the unit interval.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1; Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (18).
+///
+/// ```
+/// use alphabar::{check, training::TimeDistribution};
+///
+/// check::training::unbiased(TimeDistribution::proportional).assert();
+/// ```
+pub fn unbiased<'f>(f: impl Fn(&[f64]) -> Result<TimeDistribution> + 'f) -> Check<'f> {
+    Check::new(
+        "time_sampling_is_unbiased",
+        "the weighted loss at a drawn time averages to the mean of all terms, for any way of drawing",
+        Method::Enumeration("all times; frequencies on a grid of the unit interval"),
+        move |run| unbiasedly(run, &f),
+    )
+    .rejects(faults::SAMPLING, unbiasedly)
+}
+
+fn unbiasedly(run: &Run, f: impl Fn(&[f64]) -> Result<TimeDistribution>) -> Outcome {
+    run.over(|[u, v]| unbiased_at(&f, &shares(u, v)))
+}
+
+/// Two to twelve positive numbers over four orders of magnitude.
+fn shares(u: f64, v: f64) -> Vec<f64> {
+    let count = 2 + (u * 11.0) as usize;
+    (0..count).map(|k| log_uniform((v + 0.618_033_989 * k as f64).fract(), 0.01, 100.0)).collect()
+}
+
+fn unbiased_at(f: impl Fn(&[f64]) -> Result<TimeDistribution>, shares: &[f64]) -> Outcome {
     let times = given("distribution", f(shares))?;
     let steps = shares.len();
     let tol = Tol::roundings(8.0 + steps as f64, 1.0, "T + 8 roundings of positive terms");
@@ -118,12 +185,34 @@ pub fn unbiased(f: impl Fn(&[f64]) -> Result<TimeDistribution>, shares: &[f64]) 
 // ANCHOR: least_variance
 /// Times drawn in proportion to √E(L_t²) give the unbiased estimator of least variance.
 ///
-/// Method: the estimator's second moment Σ E(L²)/(T² p) by enumeration, against the bound (mean √E(L²))² of
-/// Cauchy and Schwarz and against neighbours p(1 ± δ). Ledger S2.37.
+/// ```text
+/// Σ E(L_t²)/(T² p_t) ≥ ((1/T) Σ √E(L_t²))²        equal for p_t ∝ √E(L_t²)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn least_variance(f: impl Fn(&[f64]) -> Result<TimeDistribution>, second_moments: &[f64]) -> Outcome {
+/// `f` makes a distribution from the second moments. Method: the estimator's second moment by enumeration, against the
+/// bound of Cauchy and Schwarz and against neighbours p(1 ± δ).
+/// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (18).
+///
+/// ```
+/// use alphabar::{check, training::TimeDistribution};
+///
+/// check::training::least_variance(TimeDistribution::loss_aware).assert();
+/// ```
+pub fn least_variance<'f>(f: impl Fn(&[f64]) -> Result<TimeDistribution> + 'f) -> Check<'f> {
+    Check::new(
+        "loss_aware_sampling_has_least_variance",
+        "times drawn in proportion to √E[L²] give the estimator of least variance",
+        Method::Enumeration("second moment over all times against Cauchy and Schwarz's bound and neighbours"),
+        move |run| least_variances(run, &f),
+    )
+    .rejects(faults::LOSS_AWARE, least_variances)
+}
+
+fn least_variances(run: &Run, f: impl Fn(&[f64]) -> Result<TimeDistribution>) -> Outcome {
+    run.over(|[u, v]| least_variance_at(&f, &shares(u, v)))
+}
+
+fn least_variance_at(f: impl Fn(&[f64]) -> Result<TimeDistribution>, second_moments: &[f64]) -> Outcome {
     let times = given("distribution", f(second_moments))?;
     let steps = second_moments.len() as f64;
     let second = |p: &[f64]| -> f64 {
@@ -148,14 +237,40 @@ pub fn least_variance(f: impl Fn(&[f64]) -> Result<TimeDistribution>, second_mom
 // ANCHOR_END: least_variance
 
 // ANCHOR: optimum
-/// The affine noise predictor is the least-squares one, and its loss is the floor.
+/// The best noise predictor on Gaussian data N(m, s) is affine, and its loss is the floor: `f(level, data)`.
 ///
-/// Method: the normal equations E(ε − ε̂) = 0 and E(ε − ε̂) x_t = 0 and the loss by a rule exact for cubics, with
-/// the levels from the recursion. Ledger S2.36, S3.75, B23.
+/// ```text
+/// E(ε − ε̂) = 0        E(ε − ε̂) x_t = 0        E(ε − ε̂)² = ᾱ s/(ᾱ s + 1 − ᾱ)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn optimum(f: impl Fn(Level, Moments) -> LinearOptimum, at: &Point, data: Moments) -> Outcome {
+/// Method: the normal equations and the loss by a rule exact for cubics, with the levels from the recursion; the mean
+/// of the floor over t for N(0, 1), as computed elsewhere for the linear and the cosine schedule.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (14), whose minimum it is.
+///
+/// ```
+/// use alphabar::{check, training::linear_optimum};
+///
+/// check::training::optimum(linear_optimum).assert();
+/// ```
+pub fn optimum<'f>(f: impl Fn(Level, Moments) -> LinearOptimum + 'f) -> Check<'f> {
+    Check::new(
+        "noise_loss_floor",
+        "the best noise predictor on Gaussian data is affine and leaves the loss ᾱ s/(ᾱ s + 1 − ᾱ)",
+        Method::Enumeration("normal equations and loss by a rule exact for cubics; listed means over t"),
+        move |run| optima(run, &f),
+    )
+    .rejects(faults::OPTIMA, optima)
+}
+
+fn optima(run: &Run, f: impl Fn(Level, Moments) -> LinearOptimum) -> Outcome {
+    let pointwise = sweep(run, |at| {
+        let data = Moments { mean: at.x0, var: 0.05 + at.eps * at.eps };
+        optimum_at(&f, at, data)
+    })?;
+    Ok(pointwise.and(mean_floors(f)?))
+}
+
+fn optimum_at(f: impl Fn(Level, Moments) -> LinearOptimum, at: &Point, data: Moments) -> Outcome {
     let (m, std) = (at.now.0, at.now.1.sqrt());
     let LinearOptimum { slope, offset, floor } = f(at.step.t(), data);
     let xt = |x0: f64, eps: f64| m * x0 + std * eps;
@@ -173,12 +288,7 @@ pub fn optimum(f: impl Fn(Level, Moments) -> LinearOptimum, at: &Point, data: Mo
 // ANCHOR_END: optimum
 
 /// The mean over t of the floor for N(0, 1) data, as listed for the linear and the cosine schedule.
-///
-/// Method: numbers computed elsewhere. B23.
-///
-/// # Errors
-/// The mismatch found.
-pub fn mean_floors(f: impl Fn(Level, Moments) -> LinearOptimum) -> Outcome {
+fn mean_floors(f: impl Fn(Level, Moments) -> LinearOptimum) -> Outcome {
     let unit = Moments { mean: 0.0, var: 1.0 };
     let mut trial = Trial::new();
     for (name, schedule, want) in
@@ -190,14 +300,40 @@ pub fn mean_floors(f: impl Fn(Level, Moments) -> LinearOptimum) -> Outcome {
     Ok(trial.evidence())
 }
 
-/// The shared slope minimises the weighted loss over all levels.
+/// A slope that all levels share minimises the weighted loss, so it depends on the weights: `f(levels, weights, data)`.
 ///
-/// Method: the loss at three slopes by a rule exact for cubics, the vertex of the parabola through them. Ledger S2.30,
-/// A1.4, A2.2.
+/// ```text
+/// slope = argmin Σ_t w_t E(ε − slope·x_t)²
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn shared_optimum(
+/// Method: the loss at three slopes by a rule exact for cubics, the vertex of the parabola through them.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (12), (14): the objective with weights, and without.
+///
+/// ```
+/// use alphabar::{check, training::shared_slope};
+///
+/// check::training::shared_optimum(shared_slope).assert();
+/// ```
+pub fn shared_optimum<'f>(f: impl Fn(&[Level], &[f64], Moments) -> Result<f64> + 'f) -> Check<'f> {
+    Check::new(
+        "weights_matter_for_shared_parameters",
+        "the weights leave each time's own optimum as it is and move the optimum of parameters shared by all times",
+        Method::Enumeration("vertex of the weighted loss through three slopes"),
+        move |run| shared(run, &f),
+    )
+    .rejects(faults::SHARED, shared)
+}
+
+fn shared(run: &Run, f: impl Fn(&[Level], &[f64], Moments) -> Result<f64>) -> Outcome {
+    run.over(|[u, v]| {
+        let weights = shares(u, v);
+        let betas = weights.iter().map(|w| 0.05 + 0.5 * (w * 7.3).fract()).collect();
+        let schedule = Schedule::new(Betas::new(betas).expect("inside the valid range"));
+        shared_optimum_at(&f, &schedule, &weights, Moments { mean: uniform(v, -1.0, 1.0) + 0.1, var: u + 0.1 })
+    })
+}
+
+fn shared_optimum_at(
     f: impl Fn(&[Level], &[f64], Moments) -> Result<f64>,
     schedule: &Schedule,
     weights: &[f64],
@@ -220,16 +356,57 @@ pub fn shared_optimum(
     Ok(trial.evidence())
 }
 
-/// Draws of algorithm 1 have uniform times and independent standard normal noise in every coordinate.
+/// Each draw of algorithm 1 has a uniform time of its own and independent standard normal noise in every coordinate.
 ///
-/// Method: Pearson's statistic of the times against its normal approximation, means, variances, fourth moments and
-/// covariances of the noise (between coordinates, between successive draws, with the time), each within 5 standard
-/// errors: a false failure in 1.7 million runs a number. The smallest effect that shows is 5 standard errors of a
-/// covariance and may be at most 0.1. Ledger S2.38, S3.74.
+/// ```text
+/// t ~ Uniform{1, …, T}        ε ~ N(0, I)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn draws(all: &[(Timestep, Vec<f64>)], steps: usize) -> Outcome {
+/// `f(times, dims, uniform, normal)`. Method: Pearson's statistic of the times against its normal approximation, means,
+/// variances, fourth moments and covariances of the noise (between coordinates, between successive draws, with the
+/// time), each within 5 standard errors: a false failure in 1.7 million runs a number. The smallest effect that shows
+/// is 5 standard errors of a covariance and may be at most 0.1.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1, lines 3 and 4.
+///
+/// ```
+/// use alphabar::{check, training::draw};
+///
+/// check::training::draws(draw).assert();
+/// ```
+#[cfg(feature = "verify")]
+pub fn draws<'f>(
+    f: impl Fn(&TimeDistribution, usize, &mut dyn FnMut() -> f64, &mut dyn FnMut() -> f64) -> (Timestep, Vec<f64>) + 'f,
+) -> Check<'f> {
+    Check::new(
+        "draws_are_uniform_in_time_and_isotropic",
+        "each sample gets its own uniform time and independent standard normal noise in every coordinate",
+        Method::Statistics("chi-square of 40000 times, moments and covariances within 5 standard errors"),
+        move |run| drawn(run, &f),
+    )
+    .rejects(faults::DRAWS, drawn)
+}
+
+#[cfg(feature = "verify")]
+fn drawn(
+    run: &Run,
+    f: impl Fn(&TimeDistribution, usize, &mut dyn FnMut() -> f64, &mut dyn FnMut() -> f64) -> (Timestep, Vec<f64>),
+) -> Outcome {
+    draws_at(&draw_many(run, f), 10)
+}
+
+#[cfg(feature = "verify")]
+fn draw_many(
+    run: &Run,
+    f: impl Fn(&TimeDistribution, usize, &mut dyn FnMut() -> f64, &mut dyn FnMut() -> f64) -> (Timestep, Vec<f64>),
+) -> Vec<(Timestep, Vec<f64>)> {
+    let times = TimeDistribution::uniform(10).expect("ten times");
+    let mut first = StdRng::seed_from_u64(run.seed);
+    let mut second = StdRng::seed_from_u64(run.seed ^ 0x5851_F42D_4C95_7F2D);
+    (0..40_000).map(|_| f(&times, 3, &mut || first.random(), &mut || second.sample(StandardNormal))).collect()
+}
+
+#[cfg(feature = "verify")]
+fn draws_at(all: &[(Timestep, Vec<f64>)], steps: usize) -> Outcome {
     let n = all.len() as f64;
     let mut trial = Trial::new();
     let place = || format!("{} draws, T = {steps}", all.len());
@@ -274,15 +451,55 @@ pub fn draws(all: &[(Timestep, Vec<f64>)], steps: usize) -> Outcome {
     Ok(trial.evidence())
 }
 
-/// Stochastic gradient steps, averaged, lead to the least-squares noise predictor of every time.
+/// Stochastic gradient steps on single draws, averaged, lead to the least-squares noise predictor of every time.
 ///
-/// `draws` yields one run's (x₀, t, ε); a constant step of `rate` moves the table, the second half of each run is
-/// averaged. For this linear model the averaged iterate has no bias once the start is forgotten. Method: the optimum
-/// from the normal equations in the recursion's moments; 5 standard errors over the runs. Ledger S3.75.
+/// ```text
+/// table ← table − rate·gradient        E table → (σ_t, −σ_t m_t mean)/(m_t² var + σ_t²)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn descent(
+/// `f(table, prediction, t, level, x₀, ε)` is the gradient; a constant step moves the table and the second half of each
+/// run is averaged. For this linear model the averaged iterate has no bias once the start is forgotten. Method: the
+/// optimum from the normal equations in the recursion's moments; 5 standard errors over 32 runs.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, algorithm 1.
+///
+/// ```
+/// use alphabar::{check, training::LinearTable};
+///
+/// check::training::descent(LinearTable::gradient).assert();
+/// ```
+#[cfg(feature = "verify")]
+pub fn descent<'f>(
+    f: impl Fn(&LinearTable, Prediction, Timestep, Level, f64, f64) -> Result<LinearTable> + 'f,
+) -> Check<'f> {
+    Check::new(
+        "descent_reaches_the_least_squares_optimum",
+        "stochastic gradient descent on single draws leads a linear model to ε* at every time",
+        Method::Statistics("32 runs of 4000 draws, 5 standard errors, optimum from the normal equations"),
+        move |run| descended(run, &f),
+    )
+    .rejects(faults::GRADIENTS_ASTRAY, descended)
+}
+
+#[cfg(feature = "verify")]
+fn descended(
+    run: &Run,
+    f: impl Fn(&LinearTable, Prediction, Timestep, Level, f64, f64) -> Result<LinearTable>,
+) -> Outcome {
+    let schedule = Schedule::new(Betas::new(vec![0.4, 0.5]).expect("inside the valid range"));
+    let times = TimeDistribution::uniform(2).expect("two times");
+    let data = Moments { mean: 0.5, var: 0.25 };
+    let mut rng = StdRng::seed_from_u64(run.seed);
+    let mut one = || {
+        let z: f64 = rng.sample(StandardNormal);
+        let t = times.at(rng.random());
+        (data.mean + data.var.sqrt() * z, t, rng.sample(StandardNormal))
+    };
+    let runs: Vec<Vec<_>> = (0..32).map(|_| (0..4000).map(|_| one()).collect()).collect();
+    descent_at(f, &schedule, data, &runs, 0.02)
+}
+
+#[cfg(feature = "verify")]
+fn descent_at(
     f: impl Fn(&LinearTable, Prediction, Timestep, Level, f64, f64) -> Result<LinearTable>,
     schedule: &Schedule,
     data: Moments,

@@ -101,7 +101,7 @@ pub const CASES: &[Case] = &[
                 (sampler::faults::NOISE_ADDED_NOT_REMOVED, |p| {
                     (p.xt() + p.level().noise_std() * p.out) / p.level().signal()
                 }),
-                (prediction::faults::NOISE_VARIANCE_FOR_STD, |p| {
+                (Wrong::fault(prediction::faults::CONVERSIONS, "noise_variance_for_std"), |p| {
                     (p.xt() - p.level().one_minus_alpha_bar() * p.out) / p.level().signal()
                 }),
                 (slip("answers_x0_not_rooted", "division by ᾱ where √ᾱ was meant"), |p| {
@@ -155,7 +155,7 @@ pub const CASES: &[Case] = &[
                 name: "x0_from_v",
                 right: &[("", |p| convert(Prediction::V, Prediction::X0, p, p.out))],
                 faults: &[
-                    (prediction::faults::V_SIGN_FLIPPED, |p| {
+                    (Wrong::fault(prediction::faults::CONVERSIONS, "v_sign_flipped"), |p| {
                         p.level().signal() * p.xt() + p.level().noise_std() * p.out
                     }),
                     (slip("answers_x0_from_v_swapped", "√ᾱ and √(1 − ᾱ) are exchanged"), |p| {
@@ -194,11 +194,11 @@ pub const CASES: &[Case] = &[
                 (sampler::faults::NOISE_IN_LAST_STEP, |p| mean_of(p) + p.step.beta().sqrt() * p.z),
                 (sampler::faults::VARIANCE_FOR_STD, |p| mean_of(p) + noise_of(p, Posterior::new(&p.step).beta_tilde)),
                 (sampler::faults::VARIANCE_FOR_STD, |p| mean_of(p) + noise_of(p, p.step.beta())),
-                (prediction::faults::MEAN_PREFACTOR_ALPHA_BAR, |p| {
+                (Wrong::fault(prediction::faults::MEANS, "mean_prefactor_alpha_bar"), |p| {
                     mean_of(p) * p.step.alpha().sqrt() / p.level().signal()
                         + noise_of(p, Posterior::new(&p.step).beta_tilde.sqrt())
                 }),
-                (prediction::faults::MEAN_NOISE_OF_ONE_STEP, |p| {
+                (Wrong::fault(prediction::faults::MEANS, "mean_noise_of_one_step"), |p| {
                     (p.xt() - p.step.beta().sqrt() * p.out) / p.step.alpha().sqrt()
                         + noise_of(p, Posterior::new(&p.step).beta_tilde.sqrt())
                 }),
@@ -240,12 +240,12 @@ pub const CASES: &[Case] = &[
             name: "guided",
             right: &[("", |p| p.uncond + p.scale * (p.out - p.uncond))],
             faults: &[
-                (guidance::faults::SCALE_TAKEN_FOR_WEIGHT, |p| (1.0 + p.scale) * p.out - p.scale * p.uncond),
-                (guidance::faults::CONDITIONAL_AND_UNCONDITIONAL_SWAPPED, |p| p.out + p.scale * (p.uncond - p.out)),
+                (Wrong::fault(guidance::faults::GUIDED, "scale_taken_for_weight"), |p| (1.0 + p.scale) * p.out - p.scale * p.uncond),
+                (Wrong::fault(guidance::faults::GUIDED, "conditional_and_unconditional_swapped"), |p| p.out + p.scale * (p.uncond - p.out)),
                 (slip("answers_guidance_average", "(c + s u)/(1 + s): an average, not an extrapolation"), |p| {
                     (p.out + p.scale * p.uncond) / (1.0 + p.scale)
                 }),
-                (guidance::faults::CONDITIONAL_SCALED_ALONE, |p| p.scale * p.out),
+                (Wrong::fault(guidance::faults::GUIDED, "conditional_scaled_alone"), |p| p.scale * p.out),
             ],
         }],
     },

@@ -1,7 +1,7 @@
 //! Predictions: how errors are magnified from one to another, and the best ones on three data points.
 
 use alphabar::exact::{FiniteData, Noising};
-use alphabar::check::prediction::faults as fault;
+use alphabar::check::{Wrong, prediction::faults::MEANS};
 use alphabar::prediction::{Preconditioning, Prediction, conversion, from_mean, mean_from, mean_from_x0_and_eps};
 use alphabar::{Betas, Level, Schedule, Timestep, Transition};
 use ndarray::arr1;
@@ -67,10 +67,10 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("inverse_2", format!("{:.1}", inverse(2))),
         ("inverse_1000", format!("{:.1}", inverse(1000))),
         ("mean_500", printed(500, mean_from)),
-        ("mean_alpha_bar_500", printed(500, fault::mean_prefactor_alpha_bar)),
-        ("mean_alpha_bar_1000", printed(1000, fault::mean_prefactor_alpha_bar)),
+        ("mean_alpha_bar_500", printed(500, Wrong::named(MEANS, "mean_prefactor_alpha_bar").f)),
+        ("mean_alpha_bar_1000", printed(1000, Wrong::named(MEANS, "mean_prefactor_alpha_bar").f)),
         ("mean_right_1000", printed(1000, mean_from)),
-        ("mean_one_step_500", printed(500, fault::mean_noise_of_one_step)),
+        ("mean_one_step_500", printed(500, Wrong::named(MEANS, "mean_noise_of_one_step").f)),
         ("eliminated", format!("{:.4}", mean_from_x0_and_eps(&step(500), 1.0, 1.0))),
         ("eliminated_data", format!("{:.4}", step(500).s().signal())),
         ("eliminated_ddim", format!("{ddim:.4}")),

@@ -7,9 +7,10 @@ use alphabar::embedding::Sinusoidal;
 use alphabar::exact::Gaussian1;
 use alphabar::check::embedding::faults::{embedding_divisor_half, embedding_interleaved};
 use alphabar::check::gaussian::faults::density_times_width;
-use alphabar::check::prediction::faults::eps_at_zero_terminal_snr;
+use alphabar::check::prediction::faults::CONVERSIONS;
 use alphabar::check::sampler::faults as wrong;
-use alphabar::check::variance::faults::{learned_range_without_exp, learned_range_without_log};
+use alphabar::check::variance::faults::LEARNED;
+use alphabar::check::Wrong;
 use alphabar::gaussian::{Pixel, log_pixel_probability};
 use alphabar::plan::{Ancestral, Clip, ClippedEpsilon, Ddim, End, Plan, Prediction, Previous, ReverseVariance, Route, Spacing, Step};
 use alphabar::posterior::{LogVarianceClip, Moments, Posterior, log_variance_clipped};
@@ -157,8 +158,9 @@ fn formulas() -> Named {
     let (xt, v) = (a * x0 + sigma * eps, a * eps - sigma * x0);
     let last = Schedule::ddpm().level(Timestep::new(1000));
     let weight = |prediction| Weighting::MinSnr { gamma: 5.0 }.on(prediction, last).unwrap_or(f64::NAN);
-    let at_zero = Level::from_alpha_bar(0.0)
-        .and_then(|level| eps_at_zero_terminal_snr(Prediction::Epsilon, Prediction::X0, level));
+    let at_zero = Level::from_alpha_bar(0.0).and_then(|level| {
+        (Wrong::named(CONVERSIONS, "eps_at_zero_terminal_snr").f)(Prediction::Epsilon, Prediction::X0, level)
+    });
     let apart = |other: Vec<f64>| {
         let ours = Sinusoidal::new(128).map_or(Vec::new(), |form| form.embed(500.0));
         let square: f64 = ours.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum();
@@ -250,6 +252,7 @@ fn likelihoods() -> Named {
     let second = schedule.step(Timestep::new(2));
     let low = log_variance_clipped(&second, &second, LogVarianceClip::CopySecond).unwrap_or(f64::NAN);
     let range = LearnedRange::new(&second, low);
+    let wrong_range = |name| (Wrong::named(LEARNED, name).f)(&range, 0.5);
     let edge = Moments { mean: 0.999, var: 1e-4 };
     let nats = |x: alphabar::Result<f64>| x.map_or(f64::NAN, |x| x);
     let middle = Moments { mean: 0.1, var: 1e-6 };
@@ -257,8 +260,8 @@ fn likelihoods() -> Named {
     let unit = Gaussian1::new(0.0, 1.0).map_or(f64::NAN, |law| -law.log_pdf(0.0));
     vec![
         ("range", scientific(range.var(0.5), 3)),
-        ("range_without_log", scientific(learned_range_without_log(&range, 0.5), 3)),
-        ("range_without_exp", format!("{:.2}", learned_range_without_exp(&range, 0.5))),
+        ("range_without_log", scientific(wrong_range("learned_range_without_log"), 3)),
+        ("range_without_exp", format!("{:.2}", wrong_range("learned_range_without_exp"))),
         ("range_low", scientific(tilde, 3)),
         ("edge_right", format!("{:.3}", nats(log_pixel_probability(Pixel(255), edge)))),
         ("edge_wrong", format!("{:.3}", nats(density_times_width(Pixel(255), edge)))),
