@@ -36,15 +36,6 @@ fn later() -> impl Strategy<Value = (Schedule, Timestep)> {
 
 proptest! {
     #[test]
-    fn posterior_equals_bayes(
-        (schedule, t) in strategy::schedule_and_time(),
-        x0 in strategy::value(),
-        xt in strategy::value(),
-    ) {
-        holds(check::equals_bayes(posterior, &Point::new(&schedule, t, x0, xt)))?;
-    }
-
-    #[test]
     fn posterior_is_the_conditional_of_the_joint(
         (schedule, t) in strategy::schedule_and_time(),
         scale in strategy::log_uniform(0.1, 4.0),

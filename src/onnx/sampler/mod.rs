@@ -315,9 +315,7 @@ mod tests {
         let options = SessionOptions::new().device(Device::CPU).threads(1);
         let network = Network::open(runtime, &ModelSource::fixture(), &options).unwrap();
         let sampler = Sampler::new(network, Scheduler::default());
-        let mut recipe = sampler.recipe().unwrap();
-        recipe.visits = crate::plan::Visits::Count(2);
-        let plan = recipe.plan().unwrap();
+        let plan = sampler.recipe().unwrap().steps(2).plan().unwrap();
         for step_loop in [StepLoop::Host, StepLoop::Resident] {
             let mut batches = sampler.start(Job::new(&plan, &[1]).labels(&[3]).step_loop(step_loop)).unwrap();
             let batch = batches.next_observed(&mut |_| {
