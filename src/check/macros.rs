@@ -17,17 +17,3 @@ macro_rules! faults {
         pub fn $name($($arg: $kind),*) -> $out $body
     )*};
 }
-
-/// Slips whose function gives a number.
-macro_rules! slips {
-    ($($constant:ident $name:ident($($arg:ident: $type:ty),*) $sentence:literal = $body:expr;)*) => {$(
-        #[doc = $sentence]
-        pub const $constant: $crate::check::Fault = $crate::check::slip(stringify!($name), $sentence);
-
-        #[doc = concat!("[`", stringify!($constant), "`].")]
-        #[must_use]
-        pub fn $name($($arg: $type),*) -> f64 {
-            $body
-        }
-    )*};
-}

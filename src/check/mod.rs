@@ -38,7 +38,7 @@ pub use claim::{Check, Failure, Method};
 pub use draw::{Case, Run, log_uniform, uniform};
 pub use evidence::{Evidence, Mismatch, Outcome, Trial};
 pub use fault::{Erratum, Fault, Numbers, Origin, Severity, Wrong};
-pub(crate) use fault::{erratum, slip, wrong};
+pub(crate) use fault::{slip, wrong};
 #[cfg(feature = "verify")]
 pub use registry::{Claim, Row};
 #[cfg(feature = "verify")]

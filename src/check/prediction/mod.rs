@@ -119,7 +119,7 @@ impl Point {
 }
 
 /// Times worth trying: all of a short chain; of a long one the ends, the middle and every 53rd.
-pub(in crate::check) fn times(schedule: &Schedule) -> Vec<Timestep> {
+fn times(schedule: &Schedule) -> Vec<Timestep> {
     let last = schedule.len();
     let wanted = |t: usize| last <= 64 || t <= 2 || t + 1 >= last || t == last / 2 || t.is_multiple_of(53);
     schedule.timesteps().filter(|t| wanted(t.get())).collect()

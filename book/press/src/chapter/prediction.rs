@@ -1,7 +1,7 @@
 //! Predictions: how errors are magnified from one to another, and the best ones on three data points.
 
-use alphabar::exact::{FiniteData, Noising};
 use alphabar::check::{Wrong, prediction::faults::MEANS};
+use alphabar::exact::{FiniteData, Noising};
 use alphabar::prediction::{Preconditioning, Prediction, conversion, from_mean, mean_from, mean_from_x0_and_eps};
 use alphabar::{Betas, Level, Schedule, Timestep, Transition};
 use ndarray::arr1;

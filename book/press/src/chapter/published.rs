@@ -1,16 +1,16 @@
 //! What published code gives where it differs, and what `alphabar check` calls it.
 
-use alphabar::check::sampler::{Network, law};
-use alphabar::diagnose::cases::{Case, Inputs};
-use alphabar::diagnose::{Numbers, Report, diagnose};
-use alphabar::embedding::Sinusoidal;
-use alphabar::exact::Gaussian1;
+use alphabar::check::Wrong;
 use alphabar::check::embedding::faults::{embedding_divisor_half, embedding_interleaved};
 use alphabar::check::gaussian::faults::density_times_width;
 use alphabar::check::prediction::faults::CONVERSIONS;
 use alphabar::check::sampler::faults as wrong;
+use alphabar::check::sampler::{Network, law};
 use alphabar::check::variance::faults::LEARNED;
-use alphabar::check::Wrong;
+use alphabar::diagnose::cases::{Case, Inputs};
+use alphabar::diagnose::{Numbers, Report, diagnose};
+use alphabar::embedding::Sinusoidal;
+use alphabar::exact::Gaussian1;
 use alphabar::gaussian::{Pixel, log_pixel_probability};
 use alphabar::plan::{Ancestral, Clip, ClippedEpsilon, Ddim, End, Plan, Prediction, Previous, ReverseVariance, Route, Spacing, Step};
 use alphabar::posterior::{LogVarianceClip, Moments, Posterior, log_variance_clipped};
