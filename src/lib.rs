@@ -53,11 +53,10 @@
 //! | [`embedding`] | how a network is told the time | [`check::embedding`] |
 //!
 //! What the claims stand on: [`exact`] holds worlds in which everything has a closed form, [`check::witness`] the
-//! numerical methods. [`diagnose`] judges tables and answers and names the mistake. With feature `verify`, `verify`
-//! runs every claim on this crate; with `sample`, `sample` carries plans out on ndarray and `noise` makes a sample a
-//! function of its seed; with `onnx`, `onnx` does so through ONNX Runtime, makes
-//! graphs half precision and counts their operations; with `proptest`, `strategy` draws valid
-//! schedules and points. Without features the crate needs ndarray, nalgebra and approx only.
+//! numerical methods; [`close`] compares value types with `approx`. [`diagnose`] judges tables and answers and names
+//! the mistake. With feature `verify`, `check::claims` has every claim, on this crate; with `sample`, `sample` carries
+//! plans out on ndarray and `noise` makes a sample a function of its seed; with `onnx`, `onnx` does so through ONNX
+//! Runtime, makes graphs half precision and counts their operations; with `proptest`, `strategy` draws valid schedules and points. Without features the crate needs ndarray, nalgebra and approx only.
 
 pub mod array;
 mod dd;

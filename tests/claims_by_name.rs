@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Trial::test(name, move || {
             let judged = judge(&claim, &runs, told);
             if let (Err(failed), Some(_)) = (&judged, reduced) {
-                println!("{}", failed.message().unwrap_or_default());
+                println!("\n{}", failed.message().unwrap_or_default());
                 std::process::exit(101);
             }
             judged

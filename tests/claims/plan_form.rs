@@ -182,7 +182,7 @@ fn the_law_knows_a_held_normal() {
     let mut want = start;
     for pair in laws.chunks(2) {
         want = Moments { mean: gain * want.mean, var: gain * gain * want.var + kick * kick };
-        assert!((pair[1].mean - want.mean).abs() <= 1e-15 && (pair[1].var - want.var).abs() <= 1e-15, "{pair:?}");
+        approx::assert_abs_diff_eq!(pair[1], want, epsilon = 1e-15);
     }
 }
 
