@@ -16,9 +16,10 @@ use ndarray::Array4;
 
 fn claims(c: &mut Criterion) {
     let mut group = c.benchmark_group("claims");
-    group.throughput(Throughput::Elements(1));
-    group.bench_function("posterior_equals_bayes, all its schedules", |b| {
-        b.iter(|| check::posterior::bayes(posterior::posterior).points(black_box(64)).run());
+    let schedule = Schedule::ddpm();
+    group.throughput(Throughput::Elements(1000));
+    group.bench_function("posterior_equals_bayes, every t of T = 1000", |b| {
+        b.iter(|| check::posterior::bayes(posterior::posterior).on(black_box(&schedule)).run());
     });
     group.finish();
 }

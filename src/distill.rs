@@ -26,8 +26,17 @@ impl Target {
     ///
     /// The denominator times σ_t is the sine of the angle of the step, which keeps its digits for short steps.
     ///
-    /// Source: Salimans & Ho 2022, arXiv:2202.00512v2, eq. (8) and appendix G; ledger S1.71, B15.
+    /// Source: Salimans & Ho 2022, arXiv:2202.00512v2, eq. (8) and appendix G.
     /// Accuracy: the target loses 1/(1 − σ_s√ᾱ_t/(σ_t√ᾱ_s)) to cancellation in x_s − (σ_s/σ_t) x_t.
+    ///
+    /// ```
+    /// use alphabar::{Level, distill::Target};
+    ///
+    /// // In the last step the student's target is where the teacher arrives.
+    /// let target = Target::new(Level::DATA, Level::from_alpha_bar(0.25)?)?;
+    /// assert_eq!(target.at(0.8, -0.4), 0.8);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfRange`] unless s is less noisy than t.
@@ -41,12 +50,31 @@ impl Target {
     }
 
     /// The target at one point.
+    ///
+    /// ```
+    /// use alphabar::{Level, distill::Target};
+    ///
+    /// let [s, t] = [0.75, 0.25].map(|alpha_bar| Level::from_alpha_bar(alpha_bar));
+    /// let target = Target::new(s?, t?)?;
+    /// assert_eq!(target.at(1.0, 0.0), target.xs);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn at(self, xs: f64, xt: f64) -> f64 {
         self.xs * xs + self.xt * xt
     }
 
     /// The target for arrays of one shape.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use alphabar::{Level, distill::Target};
+    ///
+    /// let [s, t] = [0.75, 0.25].map(|alpha_bar| Level::from_alpha_bar(alpha_bar));
+    /// let target = Target::new(s?, t?)?;
+    /// assert_eq!(target.map(&array![0.8], &array![-0.4])?, array![target.at(0.8, -0.4)]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if the shapes differ.
@@ -73,6 +101,14 @@ pub(crate) fn sine_between(s: Level, t: Level) -> f64 {
 }
 
 /// The student's target x̃ at one point; see [`Target::new`].
+///
+/// ```
+/// use alphabar::{Level, distill::target};
+///
+/// let [s, t] = [0.75, 0.25].map(|alpha_bar| Level::from_alpha_bar(alpha_bar));
+/// assert!((target(s?, t?, 0.8, -0.4)? - (0.8 * 3.0f64.sqrt() + 0.4)).abs() < 1e-14);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`Target::new`].

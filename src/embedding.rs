@@ -31,7 +31,7 @@ pub enum Layout {
 /// ```
 ///
 /// Source: Vaswani et al. 2017, arXiv:1706.03762v7, sect. 3.5 (there sines and cosines alternate); Ho et al. 2020,
-/// arXiv:2006.11239v2, appendix B; ledger S1.66, B20.
+/// arXiv:2006.11239v2, appendix B.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sinusoidal {
     dim: usize,
@@ -43,6 +43,13 @@ pub struct Sinusoidal {
 impl Sinusoidal {
     /// Ho et al.'s: `max_period` 10⁴, divisor h − 1, sines first.
     ///
+    /// ```
+    /// use alphabar::embedding::Sinusoidal;
+    ///
+    /// assert_eq!(Sinusoidal::new(128)?.embed(0.0)[64..], [1.0; 64]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Sinusoidal::with`].
     pub const fn new(dim: usize) -> Result<Self> {
@@ -50,6 +57,14 @@ impl Sinusoidal {
     }
 
     /// Any convention.
+    ///
+    /// ```
+    /// use alphabar::embedding::{Divisor, Layout, Sinusoidal};
+    ///
+    /// let form = Sinusoidal::with(128, 1e4, Divisor::Half, Layout::CosSin)?;
+    /// assert_eq!(form.embed(0.0)[..64], [1.0; 64]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] if `dim` is odd (the value found) or below 4; [`Error::OutOfRange`] unless
@@ -66,12 +81,26 @@ impl Sinusoidal {
     }
 
     /// Length of the vector.
+    ///
+    /// ```
+    /// use alphabar::embedding::Sinusoidal;
+    ///
+    /// assert_eq!(Sinusoidal::new(128)?.dim(), 128);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub const fn dim(&self) -> usize {
         self.dim
     }
 
     /// ω_i, decreasing from 1.
+    ///
+    /// ```
+    /// use alphabar::embedding::Sinusoidal;
+    ///
+    /// assert_eq!(Sinusoidal::new(128)?.frequencies()[0], 1.0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn frequencies(&self) -> Vec<f64> {
         let half = self.dim / 2;
@@ -84,6 +113,14 @@ impl Sinusoidal {
     }
 
     /// The vector of one time, in whatever unit the network counts.
+    ///
+    /// ```
+    /// use alphabar::embedding::Sinusoidal;
+    ///
+    /// let code = Sinusoidal::new(128)?.embed(500.0);
+    /// assert!((code.iter().map(|x| x * x).sum::<f64>() - 64.0).abs() < 1e-12);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn embed(&self, time: f64) -> Vec<f64> {
         let angles = self.frequencies().into_iter().map(|frequency| frequency * time);
@@ -95,6 +132,14 @@ impl Sinusoidal {
     }
 
     /// One row per time.
+    ///
+    /// ```
+    /// use alphabar::embedding::Sinusoidal;
+    ///
+    /// let form = Sinusoidal::new(128)?;
+    /// assert_eq!(form.embed_all(&[1.0, 2.0]).row(1).to_vec(), form.embed(2.0));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn embed_all(&self, times: &[f64]) -> Array2<f64> {
         let rows: Vec<Vec<f64>> = times.iter().map(|&time| self.embed(time)).collect();
@@ -117,8 +162,16 @@ pub struct TimeBlind {
 /// w_t ∝ q_t(x)        answer = Σ w_t ε*_t(x)        penalty = Σ w_t (ε*_t(x) − answer)² ≥ 0
 /// ```
 ///
-/// Source: orthogonality of conditional expectations; ledger S2.39, S2.40 (E2.10). On the reference mixture the mean
+/// Source: orthogonality of conditional expectations. On the reference mixture the mean
 /// penalty is 0.157548.
+///
+/// ```
+/// use alphabar::embedding::time_blind;
+///
+/// let blind = time_blind(&[1.0, 1.0], &[0.0, 2.0])?;
+/// assert_eq!((blind.answer, blind.penalty), (1.0, 1.0));
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::CountOutOfRange`] if the lists are empty or of different lengths; [`Error::EntryOutOfRange`] if a density

@@ -35,9 +35,15 @@ impl Posterior {
     /// μ̃ = (√ᾱ_s β x₀ + √α (1 − ᾱ_s) x_t)/(1 − ᾱ_t)        β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) · β
     /// ```
     ///
-    /// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (6), (7); ledger S0.51, S0.52, S1.32, S1.34, S2.18, S2.19,
-    /// S3.41. For s = 0 the mean is x₀ and β̃ = 0 exactly.
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, eqs. (6), (7). For s = 0 the mean is x₀ and β̃ = 0 exactly.
     /// Accuracy: about 2 ε in each factor, given levels rounded once.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep, posterior::Posterior};
+    ///
+    /// let posterior = Posterior::new(&Schedule::ddpm().step(Timestep::new(1)));
+    /// assert_eq!((posterior.x0, posterior.beta_tilde), (1.0, 0.0));
+    /// ```
     #[must_use]
     pub fn new(step: &Transition) -> Self {
         let (s, t) = (step.s(), step.t());
@@ -54,12 +60,28 @@ impl Posterior {
     }
 
     /// Mean and variance at one point.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep, posterior::Posterior};
+    ///
+    /// let first = Posterior::new(&Schedule::ddpm().step(Timestep::new(1)));
+    /// assert_eq!(first.at(0.3, -0.8).mean, 0.3);
+    /// ```
     #[must_use]
     pub fn at(&self, x0: f64, xt: f64) -> Moments {
         Moments { mean: self.x0 * x0 + self.xt * xt, var: self.beta_tilde }
     }
 
     /// The mean for arrays of one shape.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep, posterior::Posterior};
+    /// use ndarray::array;
+    ///
+    /// let first = Posterior::new(&Schedule::ddpm().step(Timestep::new(1)));
+    /// assert_eq!(first.mean(&array![0.3, 0.5], &array![9.0, 9.0])?, array![0.3, 0.5]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if the shapes differ.
@@ -73,6 +95,13 @@ impl Posterior {
 }
 
 /// Mean and variance of q(x_s | x_t, x₀) at one point; see [`Posterior::new`].
+///
+/// ```
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let law = alphabar::posterior::posterior(&step, 0.3, 0.9);
+/// assert!(law.var < step.beta());
+/// ```
 #[must_use]
 pub fn posterior(step: &Transition, x0: f64, xt: f64) -> Moments {
     Posterior::new(step).at(x0, xt)
@@ -91,12 +120,32 @@ pub struct Quadratic {
 
 impl Quadratic {
     /// The exponent at one point.
+    ///
+    /// ```
+    /// use alphabar::posterior::{Collection, posterior, quadratic};
+    /// # use alphabar::{Schedule, Timestep};
+    /// let step = Schedule::ddpm().step(Timestep::new(500));
+    ///
+    /// let exponent = quadratic(&step, 0.3, 0.9, Collection::Collected)?;
+    /// assert_eq!(exponent.at(0.0), -0.5 * exponent.constant);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn at(&self, xs: f64) -> f64 {
         -0.5 * (self.square * xs * xs - 2.0 * self.linear * xs + self.constant)
     }
 
     /// The Gaussian that a completed square shows.
+    ///
+    /// ```
+    /// use alphabar::posterior::{Collection, posterior, quadratic};
+    /// # use alphabar::{Schedule, Timestep};
+    /// let step = Schedule::ddpm().step(Timestep::new(500));
+    ///
+    /// let completed = quadratic(&step, 0.3, 0.9, Collection::Collected)?.completed();
+    /// assert!((completed.mean - posterior(&step, 0.3, 0.9).mean).abs() < 1e-12);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn completed(&self) -> Moments {
         Moments { mean: self.linear / self.square, var: 1.0 / self.square }
@@ -132,11 +181,21 @@ impl Collection {
 /// C = x_t²/β + ᾱ_s x₀²/(1 − ᾱ_s) − (x_t − √ᾱ_t x₀)²/(1 − ᾱ_t)
 /// ```
 ///
-/// Source: review note, eqs. (12) to (17); ledger S0.44 to S0.50, S1.32. C is free of x_s and of nothing else (E0.8).
+/// Source: the completed square behind Ho et al. 2020, arXiv:2006.11239v2, eq. (7). C is free of x_s and of nothing else.
 /// Accuracy: about 8 ε of the summed magnitudes; [`Collection::Expanded`] loses the digits of α + (1 − α).
 ///
+/// ```
+/// use alphabar::posterior::{Collection, posterior, quadratic};
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+///
+/// let precision = quadratic(&step, 0.3, 0.9, Collection::Merged)?.square;
+/// assert!((precision * posterior(&step, 0.3, 0.9).var - 1.0).abs() < 1e-12);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
+///
 /// # Errors
-/// [`Error::Singular`] at s = 0, where q(x_0 | x_t, x₀) is a point (A0.2).
+/// [`Error::Singular`] at s = 0, where q(x_0 | x_t, x₀) is a point.
 pub fn quadratic(step: &Transition, x0: f64, xt: f64, line: Collection) -> Result<Quadratic> {
     let (prior, total) = noise(step)?;
     let (alpha, beta) = (step.alpha(), step.beta());
@@ -169,7 +228,17 @@ pub fn quadratic(step: &Transition, x0: f64, xt: f64, line: Collection) -> Resul
 /// −½ [ (x_t − √α x_s)²/β + (x_s − √ᾱ_s x₀)²/(1 − ᾱ_s) − (x_t − √ᾱ_t x₀)²/(1 − ᾱ_t) ]
 /// ```
 ///
-/// Source: review note, eq. (11); ledger S0.43, S1.31, S3.39.
+/// Source: Bayes' rule with Ho et al. 2020, arXiv:2006.11239v2, eqs. (2), (4).
+///
+/// ```
+/// use alphabar::posterior::{Collection, bayes_exponent, quadratic};
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+///
+/// let collected = quadratic(&step, 0.3, 0.9, Collection::Collected)?.at(0.5);
+/// assert!((bayes_exponent(&step, 0.3, 0.9, 0.5)? - collected).abs() < 1e-10);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] at s = 0.
@@ -188,7 +257,16 @@ pub fn bayes_exponent(step: &Transition, x0: f64, xt: f64, xs: f64) -> Result<f6
 /// ln [ (2πβ)^{−d/2} (2π(1 − ᾱ_s))^{−d/2} (2π(1 − ᾱ_t))^{d/2} ] = −d/2 · ln 2πβ̃
 /// ```
 ///
-/// Source: ledger S3.38.
+/// Source: Bayes' rule with Ho et al. 2020, arXiv:2006.11239v2, eqs. (2), (4).
+///
+/// ```
+/// use alphabar::posterior::log_constant;
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+///
+/// assert!((log_constant(&step, 3)? - 3.0 * log_constant(&step, 1)?).abs() < 1e-12);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] at s = 0.
@@ -200,8 +278,19 @@ pub fn log_constant(step: &Transition, dims: usize) -> Result<f64> {
 
 /// `ln q(x_t | x_s) + ln q(x_s | x₀) − ln q(x_t | x₀)`, which by Bayes and Markov is ln q(x_s | x_t, x₀).
 ///
-/// Summed over the entries of arrays of any one shape. Source: Ho et al. 2020, arXiv:2006.11239v2, appendix A;
-/// ledger S0.30, S0.41, S1.30, S3.37.
+/// Summed over the entries of arrays of any one shape. Source: Ho et al. 2020, arXiv:2006.11239v2, appendix A.
+///
+/// ```
+/// use alphabar::posterior::{log_bayes_ratio, log_density};
+/// use ndarray::array;
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let (x0, xt, xs) = (array![0.3, -0.1], array![0.9, 0.2], array![0.8, 0.1]);
+///
+/// let direct = log_density(&step, &x0, &xt, &xs)?;
+/// assert!((log_bayes_ratio(&step, &x0, &xt, &xs)? - direct).abs() < 1e-9);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] at s = 0; [`Error::ShapeMismatch`] if the shapes differ.
@@ -226,7 +315,20 @@ pub fn log_bayes_ratio<A: Real, D: Dimension>(
 /// −d/2 · ln 2πβ̃ − ‖x_s − μ̃(x_t, x₀)‖²/(2β̃)
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (6); ledger S1.33, S2.17, S3.40, S3.41.
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (6).
+///
+/// ```
+/// use alphabar::posterior::log_density;
+/// use ndarray::array;
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+/// let (x0, xt, xs) = (array![0.3, -0.1], array![0.9, 0.2], array![0.8, 0.1]);
+///
+/// assert!(log_density(&step, &x0, &xt, &xs)?.is_finite());
+/// // At t = 1 the posterior is a point.
+/// assert!(log_density(&Schedule::ddpm().step(Timestep::new(1)), &x0, &xt, &xs).is_err());
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Singular`] at s = 0, where there is no density; [`Error::ShapeMismatch`] if the shapes differ.
@@ -272,7 +374,17 @@ fn noise(step: &Transition) -> Result<(f64, f64)> {
 /// √ᾱ_t v₀       √α v_s          v_t              v_t = ᾱ_t v₀ + 1 − ᾱ_t
 /// ```
 ///
-/// The chain is Markov: the partial covariance of x₀ and x_t given x_s is zero. Source: ledger S0.42.
+/// The chain is Markov: the partial covariance of x₀ and x_t given x_s is zero. Source: Ho et al. 2020,
+/// arXiv:2006.11239v2, eqs. (2), (4).
+///
+/// ```
+/// use alphabar::posterior::joint_covariance;
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+///
+/// let c = joint_covariance(&step, 0.6);
+/// assert!((c[0][2] - c[0][1] * c[1][2] / c[1][1]).abs() < 1e-15);
+/// ```
 #[must_use]
 pub fn joint_covariance(step: &Transition, data_var: f64) -> [[f64; 3]; 3] {
     let at = |level: Level| level.alpha_bar() * data_var + level.one_minus_alpha_bar();
@@ -288,7 +400,17 @@ pub fn joint_covariance(step: &Transition, data_var: f64) -> [[f64; 3]; 3] {
 /// ```
 ///
 /// with the linear regression `E[x₀ | x_t] = m + √ᾱ_t v (x_t − √ᾱ_t m)/(ᾱ_t v + 1 − ᾱ_t)`.
-/// Source: law of total variance; ledger S1.29, S2.14. `data.var = 0` gives the posterior of that point.
+/// Source: law of total variance. `data.var = 0` gives the posterior of that point.
+///
+/// ```
+/// use alphabar::posterior::{Moments, true_reverse};
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+///
+/// // Data of variance 1 have the reverse variance β.
+/// let law = true_reverse(&step, Moments { mean: 0.0, var: 1.0 }, 0.7);
+/// assert!((law.var - step.beta()).abs() < 1e-15);
+/// ```
 #[must_use]
 pub fn true_reverse(step: &Transition, data: Moments, xt: f64) -> Moments {
     let t = step.t();
@@ -306,7 +428,16 @@ pub fn true_reverse(step: &Transition, data: Moments, xt: f64) -> Moments {
 /// ```
 ///
 /// It does not depend on p: training against the posterior that knows x₀ is training against the true reverse.
-/// Source: ledger B28, S1.45. Infinite at s = 0 unless the data are a point.
+/// Source: chain rule of the relative entropy (Cover & Thomas 2006, eq. (2.67)). Infinite at s = 0 unless the data are a point.
+///
+/// ```
+/// use alphabar::posterior::conditional_information;
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+///
+/// assert!(conditional_information(&step, 1.0) > 0.0);
+/// assert_eq!(conditional_information(&step, 0.0), 0.0);
+/// ```
 #[must_use]
 pub fn conditional_information(step: &Transition, data_var: f64) -> f64 {
     let t = step.t();
@@ -333,7 +464,17 @@ pub struct Component {
 /// Σ_k w_k(x_t) q_k(x_s | x_t)        w_k(x_t) ∝ w_k N(x_t; √ᾱ_t m_k, ᾱ_t v_k + 1 − ᾱ_t)
 /// ```
 ///
-/// Each q_k is [`true_reverse`] of that component. Source: ledger S1.29, S2.14 to S2.16.
+/// Each q_k is [`true_reverse`] of that component. Source: Bayes' rule for the component and x_s.
+///
+/// ```
+/// use alphabar::posterior::{Component, Moments, true_reverse, true_reverse_mixture};
+/// # use alphabar::{Schedule, Timestep};
+/// let step = Schedule::ddpm().step(Timestep::new(500));
+///
+/// let moments = Moments { mean: 0.4, var: 0.2 };
+/// let reverse = true_reverse_mixture(&step, &[Component { weight: 1.0, moments }], 0.7);
+/// assert_eq!(reverse[0].moments, true_reverse(&step, moments, 0.7));
+/// ```
 #[must_use]
 pub fn true_reverse_mixture(step: &Transition, data: &[Component], xt: f64) -> Vec<Component> {
     let t = step.t();
@@ -362,8 +503,17 @@ pub enum LogVarianceClip {
 
 /// `ln β̃` of one step of a chain, with the first step's −∞ replaced.
 ///
-/// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, sect. 3.1 (code); ledger B8. `second` is the transition that
+/// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, sect. 3.1 (code). `second` is the transition that
 /// leads to the second time of the chain.
+///
+/// ```
+/// use alphabar::{Schedule, Timestep, posterior::{LogVarianceClip, log_variance_clipped}};
+///
+/// let [first, second] = [1, 2].map(|t| Schedule::ddpm().step(Timestep::new(t)));
+/// let clip = LogVarianceClip::CopySecond;
+/// assert_eq!(log_variance_clipped(&first, &second, clip)?, log_variance_clipped(&second, &second, clip)?);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] if the floor is not positive.

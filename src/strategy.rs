@@ -5,10 +5,9 @@
 //! use alphabar::{check, posterior, strategy};
 //! use proptest::prelude::*;
 //!
-//! proptest!(|((schedule, t) in strategy::schedule_and_time(), x0 in strategy::value(), xt in strategy::value())| {
-//!     let at = check::posterior::Point::new(&schedule, t, x0, xt);
-//!     let outcome = check::posterior::equals_bayes(posterior::posterior, &at);
-//!     prop_assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+//! proptest!(|(betas in strategy::betas(), seed: u64)| {
+//!     let schedule = alphabar::Schedule::new(betas);
+//!     check::posterior::bayes(posterior::posterior).on(&schedule).seed(seed).assert();
 //! });
 //! ```
 

@@ -35,6 +35,9 @@ impl Method {
     }
 }
 
+/// A claim's comparisons on one implementation.
+type Sweep<'f> = dyn Fn(&Run) -> Outcome + 'f;
+
 /// A claim on one implementation: where it is tried, what it compares, and which mistakes it knows by name.
 ///
 /// Each chapter has functions that take the code under test and return a `Check`:
@@ -53,8 +56,8 @@ pub struct Check<'f> {
     sentence: &'static str,
     method: Method,
     run: Run,
-    sweep: Box<dyn Fn(&Run) -> Outcome + 'f>,
-    faults: Vec<(Fault, Box<dyn Fn(&Run) -> Outcome>)>,
+    sweep: Box<Sweep<'f>>,
+    faults: Vec<(Fault, Box<Sweep<'f>>)>,
 }
 
 impl<'f> Check<'f> {

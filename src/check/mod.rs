@@ -1,24 +1,20 @@
 //! Checks that take the code under test: tolerances, evidence, and one file of claims per chapter of the theory.
 //!
-//! A claim is a function that takes an implementation and a point (or a [`Run`]) and returns [`Evidence`] or the
-//! [`Mismatch`] it found. It knows only types of the theory, never its formulas; what it compares against comes
-//! from [`witness`] methods and the [`exact`](crate::exact) worlds.
+//! A claim is a function that takes an implementation and returns a [`Check`]: where it is tried, what it is compared
+//! with, and the mistakes it knows by name. It knows only types of the theory, never its formulas; what it compares
+//! against comes from [`witness`] methods and the [`exact`](crate::exact) worlds.
 //!
 //! ```
-//! use alphabar::{Schedule, Timestep, Transition, check, posterior::Moments};
+//! use alphabar::{Transition, check, posterior::Moments};
 //!
 //! // Your own code: here with β where β̃ was meant.
 //! let mine = |step: &Transition, x0: f64, xt: f64| Moments {
 //!     var: step.beta(),
 //!     ..alphabar::posterior::posterior(step, x0, xt)
 //! };
-//! let at = check::posterior::Point::new(&Schedule::ddpm(), Timestep::new(2), 0.7, -0.4);
-//! let mismatch = check::posterior::equals_bayes(mine, &at).unwrap_err();
-//! assert!(mismatch.to_string().contains("variance"));
+//! let failure = check::posterior::bayes(mine).run().unwrap_err();
+//! assert!(failure.to_string().contains("β where β̃"));
 //! ```
-
-#[macro_use]
-mod macros;
 
 mod claim;
 mod draw;

@@ -28,10 +28,14 @@ pub struct Claim {
     rows: Vec<(&'static str, Numbers)>,
 }
 
+/// A sweep with an implementation bound to it.
+type Sweep = fn(&Run) -> Outcome;
+
+/// Where a claim's check comes from: a public function of its chapter, or sweeps that the registry alone binds.
 #[derive(Clone, Debug)]
 enum Source {
     Check(fn() -> Check<'static>),
-    Legacy(fn(&Run) -> Outcome, Vec<(Fault, fn(&Run) -> Outcome)>),
+    Bound(Sweep, Vec<(Fault, Sweep)>),
 }
 
 /// A row's numbers, computed when asked for.
@@ -56,25 +60,26 @@ impl Claim {
     fn check(&self) -> Check<'static> {
         match &self.check {
             Source::Check(check) => check(),
-            Source::Legacy(run, faults) => {
+            Source::Bound(run, faults) => {
                 let check = Check::new(self.name, self.sentence, self.method, *run);
                 faults.iter().fold(check, |check, (fault, run)| check.fault(*fault, *run))
             }
         }
     }
 
-    pub(super) fn legacy(
+    /// A claim whose sweeps are bound to this crate's samplers here, and that no public function makes.
+    pub(super) fn bound(
         name: &'static str,
-        _chapter: &'static str,
         sentence: &'static str,
         method: Method,
         run: fn(&Run) -> Outcome,
     ) -> Self {
-        Self { name, chapter: "", sentence, method, check: Source::Legacy(run, Vec::new()), rows: Vec::new() }
+        Self { name, chapter: "", sentence, method, check: Source::Bound(run, Vec::new()), rows: Vec::new() }
     }
 
+    /// A fault of a claim made by [`Claim::bound`].
     pub(super) fn fault(mut self, fault: Fault, run: fn(&Run) -> Outcome) -> Self {
-        if let Source::Legacy(_, faults) = &mut self.check {
+        if let Source::Bound(_, faults) = &mut self.check {
             faults.push((fault, run));
         }
         self

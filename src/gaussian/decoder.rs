@@ -14,17 +14,36 @@ pub struct Pixel(pub u8);
 
 impl Pixel {
     /// All 256, in order.
+    ///
+    /// ```
+    /// use alphabar::gaussian::Pixel;
+    ///
+    /// assert_eq!(Pixel::all().count(), 256);
+    /// ```
     pub fn all() -> impl Iterator<Item = Self> {
         (0..=u8::MAX).map(Self)
     }
 
     /// 2k/255 − 1.
+    ///
+    /// ```
+    /// use alphabar::gaussian::Pixel;
+    ///
+    /// assert_eq!([Pixel(0), Pixel(255)].map(Pixel::value), [-1.0, 1.0]);
+    /// ```
     #[must_use]
     pub fn value(self) -> f64 {
         (2.0 * f64::from(self.0) - 255.0) / 255.0
     }
 
     /// The bin around the value, half a step to each side; the first and the last reach to infinity.
+    ///
+    /// ```
+    /// use alphabar::gaussian::Pixel;
+    ///
+    /// assert_eq!(Pixel(0).edges().0, f64::NEG_INFINITY);
+    /// assert_eq!(Pixel(7).edges().1, Pixel(8).edges().0);
+    /// ```
     #[must_use]
     pub fn edges(self) -> (f64, f64) {
         let edge = |k: i32| f64::from(2 * k - 256) / 255.0;
@@ -41,9 +60,17 @@ impl Pixel {
 /// p(x) = ∫ N(u; μ, σ²) du  from x − 1/255 to x + 1/255, from −∞ at x = −1, to ∞ at x = 1
 /// ```
 ///
-/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (13); ledger B7, S2.34. The masses sum to 1. Written with the ratio of
+/// Source: Ho et al. 2020, arXiv:2006.11239v2, eq. (13). The masses sum to 1. Written with the ratio of
 /// tail to density, so that it is finite wherever the logarithm is representable, also where Φ(b) − Φ(a) underflows.
 /// Accuracy: about 1e-14 of the mass, plus the rounding of −(x − μ)²/(2σ²), which is ε times its size.
+///
+/// ```
+/// use alphabar::{gaussian::{Pixel, log_pixel_probability}, posterior::Moments};
+///
+/// let far = log_pixel_probability(Pixel(0), Moments { mean: 0.999, var: 1e-4 })?;
+/// assert!(far.is_finite() && far < -19_000.0);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::OutOfRange`] unless the mean is finite and the variance finite and above 0.
@@ -58,6 +85,15 @@ pub fn log_pixel_probability(pixel: Pixel, law: Moments) -> Result<f64> {
 }
 
 /// The sum of [`log_pixel_probability`] over an image, each pixel with its own mean.
+///
+/// ```
+/// use alphabar::{gaussian::{Pixel, log_pixel_probability, log_pixel_probability_sum}, posterior::Moments};
+/// use ndarray::array;
+///
+/// let one = log_pixel_probability(Pixel(128), Moments { mean: 0.1, var: 0.01 })?;
+/// assert_eq!(log_pixel_probability_sum(&array![128u8], &array![0.1], 0.01)?, one);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] if the shapes differ; [`Error::OutOfRange`] as above.

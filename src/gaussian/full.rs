@@ -18,6 +18,14 @@ pub struct Gaussian {
 impl Gaussian {
     /// From a mean of length d and a d × d covariance.
     ///
+    /// ```
+    /// use alphabar::gaussian::Gaussian;
+    /// use ndarray::array;
+    ///
+    /// assert!(Gaussian::new(array![0.0, 0.0].view(), array![[1.0, 0.5], [0.5, 1.0]].view()).is_ok());
+    /// assert!(Gaussian::new(array![0.0, 0.0].view(), array![[1.0, 2.0], [2.0, 1.0]].view()).is_err());
+    /// ```
+    ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for d = 0; [`Error::ShapeMismatch`] unless the covariance is d × d;
     /// [`Error::EntryOutOfRange`] for a mean that is not finite; [`Error::NotPositiveDefinite`] unless the covariance is
@@ -49,18 +57,45 @@ impl Gaussian {
     }
 
     /// d.
+    ///
+    /// ```
+    /// use alphabar::gaussian::Gaussian;
+    /// use ndarray::array;
+    ///
+    /// let law = Gaussian::new(array![0.5, 0.0].view(), array![[2.0, 0.0], [0.0, 0.5]].view())?;
+    /// assert_eq!(law.dims(), 2);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn dims(&self) -> usize {
         self.mean.len()
     }
 
     /// The mean.
+    ///
+    /// ```
+    /// use alphabar::gaussian::Gaussian;
+    /// use ndarray::array;
+    ///
+    /// let law = Gaussian::new(array![0.5, 0.0].view(), array![[2.0, 0.0], [0.0, 0.5]].view())?;
+    /// assert_eq!(law.mean(), array![0.5, 0.0]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn mean(&self) -> Array1<f64> {
         self.mean.iter().copied().collect()
     }
 
     /// The covariance.
+    ///
+    /// ```
+    /// use alphabar::gaussian::Gaussian;
+    /// use ndarray::array;
+    ///
+    /// let law = Gaussian::new(array![0.5, 0.0].view(), array![[2.0, 0.0], [0.0, 0.5]].view())?;
+    /// assert!((law.cov()[[0, 0]] - 2.0).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn cov(&self) -> Array2<f64> {
         Array2::from_shape_fn((self.dims(), self.dims()), |(i, j)| self.cov[(i, j)])
@@ -71,6 +106,15 @@ impl Gaussian {
     }
 
     /// ln det of the covariance.
+    ///
+    /// ```
+    /// use alphabar::gaussian::Gaussian;
+    /// use ndarray::array;
+    ///
+    /// let law = Gaussian::new(array![0.5, 0.0].view(), array![[2.0, 0.0], [0.0, 0.5]].view())?;
+    /// assert!(law.log_det().abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn log_det(&self) -> f64 {
         2.0 * self.factor.l_dirty().diagonal().iter().map(|x| x.ln()).sum::<f64>()
@@ -79,12 +123,30 @@ impl Gaussian {
     /// Differential entropy in nats: `½ ln det(2πe Σ)`.
     ///
     /// Source: Cover & Thomas, theorem 8.4.1.
+    ///
+    /// ```
+    /// use alphabar::gaussian::Gaussian;
+    /// use ndarray::array;
+    ///
+    /// let law = Gaussian::new(array![0.5, 0.0].view(), array![[2.0, 0.0], [0.0, 0.5]].view())?;
+    /// assert!((law.entropy() - 2.837_877).abs() < 1e-6);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn entropy(&self) -> f64 {
         0.5 * (self.dims() as f64 * (TAU * E).ln() + self.log_det())
     }
 
     /// ln N(x; mean, cov).
+    ///
+    /// ```
+    /// use alphabar::gaussian::Gaussian;
+    /// use ndarray::array;
+    ///
+    /// let law = Gaussian::new(array![0.5, 0.0].view(), array![[2.0, 0.0], [0.0, 0.5]].view())?;
+    /// assert!((law.log_density(law.mean().view())? + 1.837_877).abs() < 1e-6);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] unless x has length d.
@@ -113,9 +175,18 @@ impl Gaussian {
 /// ½ [ ln(|Σ_q|/|Σ_p|) − d + tr(Σ_q⁻¹ Σ_p) + (μ_q − μ_p)ᵀ Σ_q⁻¹ (μ_q − μ_p) ]
 /// ```
 ///
-/// Source: lecture, KL of two Gaussians (E1.2: a transpose is missing there); ledger S1.47. The trace is
+/// Source: Cover & Thomas 2006, definition (8.46), for two Gaussians. The trace is
 /// ‖L_q⁻¹ L_p‖², the quadratic form ‖L_q⁻¹ (μ_q − μ_p)‖².
 /// Accuracy: about d ε times the condition number of Σ_q.
+///
+/// ```
+/// use alphabar::gaussian::{Gaussian, kl_full};
+/// use ndarray::array;
+///
+/// let law = Gaussian::new(array![0.5, 0.0].view(), array![[2.0, 0.0], [0.0, 0.5]].view())?;
+/// assert!(kl_full(&law, &law)?.abs() < 1e-15);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::ShapeMismatch`] if the dimensions differ.

@@ -13,6 +13,14 @@ pub struct Betas(Vec<f64>);
 impl Betas {
     /// Takes the numbers as given.
     ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// assert_eq!(Betas::new(vec![0.1, 0.3])?.len(), 2);
+    /// assert!(Betas::new(vec![0.1, 1.2]).is_err());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::CountOutOfRange`] if there are none or more than [`MAX_STEPS`];
     /// [`Error::EntryOutOfRange`] if one is NaN, ≤ 0, > 1, or equal to 1 before the last.
@@ -31,7 +39,14 @@ impl Betas {
 
     /// Equally spaced from `start` to `end`; for T = 1 the only entry is `start`.
     ///
-    /// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 4 (10⁻⁴ to 0.02, T = 1000); ledger S1.65, S2.11.
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, sect. 4 (10⁻⁴ to 0.02, T = 1000).
+    ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// assert_eq!(Betas::linear(3, 0.25, 0.75)?.as_slice(), [0.25, 0.5, 0.75]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Betas::new`].
@@ -43,6 +58,14 @@ impl Betas {
     /// Squares of equally spaced roots: `β_i = (√start + i (√end − √start)/(T − 1))²`, i = 0 … T − 1.
     ///
     /// Source: Rombach et al. 2022, arXiv:2112.10752v2 (code), called `quad` in Ho et al.'s code.
+    ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// let betas = Betas::scaled_linear(3, 0.01, 0.09)?;
+    /// assert!((betas.as_slice()[1] - 0.04).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfRange`] if an end point is negative or NaN; otherwise as [`Betas::new`].
@@ -66,7 +89,14 @@ impl Betas {
     /// Evaluated as `sin(b − a) sin(b + a) / cos² a`, which does not subtract nearly equal numbers, with the angles
     /// a, b = (125 t + T)/(126 T) · π/2 advanced by rotation in double-double: within 0.5 ulp + 2⁻³⁰.
     ///
-    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (17); ledger S2.11, B6.
+    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (17).
+    ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// assert_eq!(Betas::cosine(1000)?.as_slice()[999], 0.999);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Betas::new`].
@@ -92,6 +122,14 @@ impl Betas {
     /// Source: diffusers' `sigmoid` (from GeoDiff, Xu et al. 2022, arXiv:2203.02923v1); a schedule on β, not the
     /// sigmoid schedule on ᾱ of Jabri et al. 2022.
     ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// let betas = Betas::sigmoid(3, 0.1, 0.3)?;
+    /// assert!((betas.as_slice()[1] - 0.2).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Betas::new`].
     pub fn sigmoid(steps: usize, start: f64, end: f64) -> Result<Self> {
@@ -103,6 +141,13 @@ impl Betas {
 
     /// The same β at every step.
     ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// assert_eq!(Betas::constant(2, 0.1)?.as_slice(), [0.1, 0.1]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Betas::new`].
     pub fn constant(steps: usize, beta: f64) -> Result<Self> {
@@ -112,7 +157,14 @@ impl Betas {
 
     /// `β_t = 1/(T − t + 1)`, ending in exactly 1.
     ///
-    /// Source: Sohl-Dickstein et al. 2015, arXiv:1503.03585v8, sect. 2.4.1 (`jsd` in Ho et al.'s code); ledger S3.47.
+    /// Source: Sohl-Dickstein et al. 2015, arXiv:1503.03585v8, sect. 2.4.1 (`jsd` in Ho et al.'s code).
+    ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// assert_eq!(Betas::jsd(4)?.as_slice(), [0.25, 1.0 / 3.0, 0.5, 1.0]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Betas::new`]; T = 1 gives the single entry 1.
@@ -156,7 +208,16 @@ impl Betas {
 
     /// The chain that visits only the kept times: `β'_k = 1 − ᾱ_{t_k}/ᾱ_{t_{k−1}}`.
     ///
-    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (19); ledger S2.12.
+    /// Source: Nichol & Dhariwal 2021, arXiv:2102.09672v1, eq. (19).
+    ///
+    /// ```
+    /// use alphabar::{Betas, Schedule, Timestep};
+    ///
+    /// let (full, kept) = (Schedule::ddpm(), [250, 500, 1000].map(Timestep::new));
+    /// let short = Schedule::new(Betas::respaced(&full, &kept)?);
+    /// assert!((short.alpha_bar(Timestep::new(2)) / full.alpha_bar(kept[1]) - 1.0).abs() < 1e-14);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for an empty list or a time outside 1 … T; [`Error::EntryOutOfRange`] if the
@@ -183,7 +244,14 @@ impl Betas {
     /// √ᾱ'_t = (√ᾱ_t − √ᾱ_T) · √ᾱ_1 / (√ᾱ_1 − √ᾱ_T)
     /// ```
     ///
-    /// Source: Lin et al. 2023, arXiv:2305.08891v4, algorithm 1; ledger B5.
+    /// Source: Lin et al. 2023, arXiv:2305.08891v4, algorithm 1.
+    ///
+    /// ```
+    /// use alphabar::{Betas, Schedule};
+    ///
+    /// assert_eq!(Betas::zero_terminal_snr(&Schedule::ddpm())?.as_slice()[999], 1.0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] for T = 1, where first and last are the same.
@@ -205,12 +273,26 @@ impl Betas {
     }
 
     /// The numbers, β_t at index t − 1.
+    ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// assert_eq!(Betas::new(vec![0.1, 0.3])?.as_slice(), [0.1, 0.3]);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn as_slice(&self) -> &[f64] {
         &self.0
     }
 
     /// T.
+    ///
+    /// ```
+    /// use alphabar::Betas;
+    ///
+    /// assert_eq!(Betas::new(vec![0.1, 0.3])?.len(), 2);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a schedule is never empty")]
     pub const fn len(&self) -> usize {

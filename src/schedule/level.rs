@@ -20,6 +20,13 @@ impl Level {
 
     /// From ᾱ alone; `1 − ᾱ` is then as exact as a subtraction in f64 can be.
     ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert_eq!(Level::from_alpha_bar(0.75)?.one_minus_alpha_bar(), 0.25);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfRange`] unless 0 ≤ ᾱ ≤ 1.
     pub fn from_alpha_bar(alpha_bar: f64) -> Result<Self> {
@@ -31,6 +38,13 @@ impl Level {
 
     /// From λ = ln SNR: `ᾱ = 1/(1 + e^{−λ})`, `1 − ᾱ = 1/(1 + e^{λ})`; ±∞ are data and noise.
     ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert_eq!(Level::from_log_snr(0.0)?.alpha_bar(), 0.5);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfRange`] for NaN.
     pub fn from_log_snr(log_snr: f64) -> Result<Self> {
@@ -41,36 +55,79 @@ impl Level {
     }
 
     /// ᾱ.
+    ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert_eq!(Level::from_alpha_bar(0.75)?.alpha_bar(), 0.75);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub const fn alpha_bar(&self) -> f64 {
         self.alpha_bar
     }
 
     /// 1 − ᾱ, the variance of the noise.
+    ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// // 1 − 0.99… to all its digits.
+    /// assert!((Level::from_log_snr(40.0)?.one_minus_alpha_bar() / (-40.0f64).exp() - 1.0).abs() < 1e-13);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub const fn one_minus_alpha_bar(&self) -> f64 {
         self.one_minus_alpha_bar
     }
 
     /// √ᾱ, the factor on x₀.
+    ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert_eq!(Level::from_alpha_bar(0.25)?.signal(), 0.5);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn signal(&self) -> f64 {
         self.alpha_bar.sqrt()
     }
 
     /// √(1 − ᾱ), the standard deviation of the noise.
+    ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert_eq!(Level::from_alpha_bar(0.75)?.noise_std(), 0.5);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn noise_std(&self) -> f64 {
         self.one_minus_alpha_bar.sqrt()
     }
 
     /// ᾱ/(1 − ᾱ); ∞ for data.
+    ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert_eq!(Level::from_alpha_bar(0.75)?.snr(), 3.0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn snr(&self) -> f64 {
         self.alpha_bar / self.one_minus_alpha_bar
     }
 
     /// ln(ᾱ/(1 − ᾱ)); +∞ for data, −∞ for pure noise.
+    ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert!((Level::from_alpha_bar(0.75)?.log_snr() - 3.0f64.ln()).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn log_snr(&self) -> f64 {
         let excess = (self.alpha_bar - self.one_minus_alpha_bar) / self.one_minus_alpha_bar;
@@ -78,6 +135,13 @@ impl Level {
     }
 
     /// ln ᾱ, with full relative accuracy near ᾱ = 1; −∞ for pure noise.
+    ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert!((Level::from_alpha_bar(0.75)?.log_alpha_bar() - 0.75f64.ln()).abs() < 1e-15);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn log_alpha_bar(&self) -> f64 {
         if self.alpha_bar > 0.5 { (-self.one_minus_alpha_bar).ln_1p() } else { self.alpha_bar.ln() }
@@ -89,8 +153,16 @@ impl Level {
     /// ½ (ᾱ x₀² − ᾱ − ln(1 − ᾱ))
     /// ```
     ///
-    /// Source: L_T of Ho et al. 2020, arXiv:2006.11239v2, eq. (5); ledger S0.01, S1.13, S1.65, A0.3.
+    /// Source: L_T of Ho et al. 2020, arXiv:2006.11239v2, eq. (5).
     /// Accuracy: a few ε relative, also where ᾱ is tiny and `−ᾱ − ln(1 − ᾱ)` would cancel; ∞ for data.
+    ///
+    /// ```
+    /// use alphabar::Level;
+    ///
+    /// assert_eq!(Level::NOISE.prior_kl(3.0), 0.0);
+    /// assert!(Level::from_alpha_bar(0.1)?.prior_kl(3.0) > 0.0);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn prior_kl(&self, x0: f64) -> f64 {
         let a = self.alpha_bar;
@@ -117,6 +189,14 @@ pub struct Transition {
 impl Transition {
     /// The kernel between two levels, s being the less noisy one.
     ///
+    /// ```
+    /// use alphabar::{Level, Transition};
+    ///
+    /// let step = Transition::between(Level::from_alpha_bar(0.5)?, Level::from_alpha_bar(0.25)?)?;
+    /// assert_eq!((step.alpha(), step.beta()), (0.5, 0.5));
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfRange`] unless ᾱ_t < ᾱ_s.
     pub fn between(s: Level, t: Level) -> Result<Self> {
@@ -135,24 +215,52 @@ impl Transition {
     }
 
     /// The less noisy end.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// let step = Schedule::ddpm().step(Timestep::new(10));
+    /// assert_eq!(step.s(), Schedule::ddpm().level(Timestep::new(9)));
+    /// ```
     #[must_use]
     pub const fn s(&self) -> Level {
         self.s
     }
 
     /// The noisier end.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// let step = Schedule::ddpm().step(Timestep::new(10));
+    /// assert_eq!(step.t(), Schedule::ddpm().level(Timestep::new(10)));
+    /// ```
     #[must_use]
     pub const fn t(&self) -> Level {
         self.t
     }
 
     /// α = ᾱ_t/ᾱ_s.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// let step = Schedule::ddpm().step(Timestep::new(10));
+    /// assert_eq!(step.alpha(), 1.0 - step.beta());
+    /// ```
     #[must_use]
     pub const fn alpha(&self) -> f64 {
         self.alpha
     }
 
     /// β = 1 − α, the variance of the noise that the transition adds.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// let step = Schedule::ddpm().step(Timestep::new(10));
+    /// assert_eq!(step.beta(), Schedule::ddpm().beta(Timestep::new(10)));
+    /// ```
     #[must_use]
     pub const fn beta(&self) -> f64 {
         self.beta

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Everything after β is derived in double-double arithmetic and rounded once, so that `1 − ᾱ_t` keeps its digits
-//! where a subtraction in f64 loses them (ledger A0.2, B9).
+//! where a subtraction in f64 loses them.
 
 mod betas;
 mod definition;
@@ -34,24 +34,49 @@ impl Timestep {
     pub const DATA: Self = Self(0);
 
     /// The time t of the papers.
+    ///
+    /// ```
+    /// use alphabar::Timestep;
+    ///
+    /// assert_eq!(Timestep::new(1).get(), 1);
+    /// ```
     #[must_use]
     pub const fn new(t: usize) -> Self {
         Self(t)
     }
 
     /// The time t = i + 1 that a network indexed from 0 calls i.
+    ///
+    /// ```
+    /// use alphabar::Timestep;
+    ///
+    /// assert_eq!(Timestep::from_model_index(0), Timestep::new(1));
+    /// ```
     #[must_use]
     pub const fn from_model_index(i: usize) -> Self {
         Self(i + 1)
     }
 
     /// The index t − 1 that a network takes, `None` at t = 0.
+    ///
+    /// ```
+    /// use alphabar::Timestep;
+    ///
+    /// assert_eq!(Timestep::new(1000).model_index(), Some(999));
+    /// assert_eq!(Timestep::DATA.model_index(), None);
+    /// ```
     #[must_use]
     pub const fn model_index(self) -> Option<usize> {
         self.0.checked_sub(1)
     }
 
     /// The number t.
+    ///
+    /// ```
+    /// use alphabar::Timestep;
+    ///
+    /// assert_eq!(Timestep::new(7).get(), 7);
+    /// ```
     #[must_use]
     pub const fn get(self) -> usize {
         self.0
@@ -71,8 +96,16 @@ pub struct Schedule {
 impl Schedule {
     /// Derives ᾱ and 1 − ᾱ from the βs.
     ///
-    /// Source: Ho et al. 2020, arXiv:2006.11239v2, after eq. (2); ledger S0.05, S0.06, S2.10.
+    /// Source: Ho et al. 2020, arXiv:2006.11239v2, after eq. (2).
     /// Accuracy: nearest double of the exact product of the given βs but for ties (0.5 ulp + 2⁻⁴⁰).
+    ///
+    /// ```
+    /// use alphabar::{Betas, Schedule, Timestep};
+    ///
+    /// let schedule = Schedule::new(Betas::new(vec![0.5, 0.5])?);
+    /// assert_eq!(schedule.alpha_bar(Timestep::new(2)), 0.25);
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     #[must_use]
     pub fn new(betas: Betas) -> Self {
         let mut alpha_bar = Vec::with_capacity(betas.len() + 1);
@@ -109,6 +142,12 @@ impl Schedule {
     }
 
     /// The schedule of Ho et al. 2020: T = 1000, β from 10⁻⁴ to 0.02.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// assert_eq!(Schedule::ddpm().beta(Timestep::new(1000)), 0.02);
+    /// ```
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "the constants are valid")]
     pub fn ddpm() -> Self {
@@ -116,6 +155,12 @@ impl Schedule {
     }
 
     /// The cosine schedule of Nichol & Dhariwal 2021 at T = 1000.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// assert_eq!(Schedule::improved_ddpm().beta(Timestep::new(1000)), 0.999);
+    /// ```
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "the constant is valid")]
     pub fn improved_ddpm() -> Self {
@@ -123,6 +168,12 @@ impl Schedule {
     }
 
     /// T.
+    ///
+    /// ```
+    /// use alphabar::Schedule;
+    ///
+    /// assert_eq!(Schedule::ddpm().len(), 1000);
+    /// ```
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a schedule is never empty")]
     pub const fn len(&self) -> usize {
@@ -130,12 +181,26 @@ impl Schedule {
     }
 
     /// The βs it was made from.
+    ///
+    /// ```
+    /// use alphabar::Schedule;
+    ///
+    /// assert_eq!(Schedule::ddpm().betas().as_slice()[0], 1e-4);
+    /// ```
     #[must_use]
     pub const fn betas(&self) -> &Betas {
         &self.betas
     }
 
     /// The time t if it is one of 1 … T.
+    ///
+    /// ```
+    /// use alphabar::Schedule;
+    ///
+    /// assert_eq!(Schedule::ddpm().timestep(1000)?, Schedule::ddpm().last());
+    /// assert!(Schedule::ddpm().timestep(1001).is_err());
+    /// # Ok::<(), alphabar::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::CountOutOfRange`] otherwise.
@@ -147,17 +212,35 @@ impl Schedule {
     }
 
     /// 1 … T.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// assert_eq!(Schedule::ddpm().timesteps().next(), Some(Timestep::new(1)));
+    /// ```
     pub fn timesteps(&self) -> impl DoubleEndedIterator<Item = Timestep> + ExactSizeIterator {
         (0..self.len()).map(Timestep::from_model_index)
     }
 
     /// T as a time.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// assert_eq!(Schedule::ddpm().last(), Timestep::new(1000));
+    /// ```
     #[must_use]
     pub const fn last(&self) -> Timestep {
         Timestep(self.len())
     }
 
     /// β_t.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// assert_eq!(Schedule::ddpm().beta(Timestep::new(1)), 1e-4);
+    /// ```
     ///
     /// # Panics
     /// If t is not one of 1 … T.
@@ -168,6 +251,12 @@ impl Schedule {
 
     /// ᾱ_t, 1 at t = 0.
     ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// assert_eq!(Schedule::ddpm().alpha_bar(Timestep::DATA), 1.0);
+    /// ```
+    ///
     /// # Panics
     /// If t > T.
     #[must_use]
@@ -176,6 +265,12 @@ impl Schedule {
     }
 
     /// ᾱ_t and 1 − ᾱ_t.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// assert!((Schedule::ddpm().level(Timestep::new(1)).one_minus_alpha_bar() - 1e-4).abs() < 1e-19);
+    /// ```
     ///
     /// # Panics
     /// If t > T.
@@ -186,6 +281,12 @@ impl Schedule {
 
     /// The kernel q(x_t | x_{t−1}).
     ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// assert_eq!(Schedule::ddpm().step(Timestep::new(1)).beta(), 1e-4);
+    /// ```
+    ///
     /// # Panics
     /// If t is not one of 1 … T.
     #[must_use]
@@ -194,6 +295,14 @@ impl Schedule {
     }
 
     /// The kernel q(x_t | x_s); neighbouring times give exactly β_t.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, Timestep};
+    ///
+    /// let schedule = Schedule::ddpm();
+    /// let far = schedule.transition(Timestep::new(100), Timestep::new(200));
+    /// assert!((far.alpha() - schedule.alpha_bar(Timestep::new(200)) / schedule.alpha_bar(Timestep::new(100))).abs() < 1e-15);
+    /// ```
     ///
     /// # Panics
     /// Unless s < t ≤ T.
@@ -211,6 +320,13 @@ impl Schedule {
     }
 
     /// q(x_1 | x_0) … q(x_T | x_{T−1}).
+    ///
+    /// ```
+    /// use alphabar::Schedule;
+    ///
+    /// let schedule = Schedule::ddpm();
+    /// assert!(schedule.steps().all(|(t, step)| step.beta() == schedule.beta(t)));
+    /// ```
     pub fn steps(&self) -> impl DoubleEndedIterator<Item = (Timestep, Transition)> + ExactSizeIterator {
         self.timesteps().map(|t| (t, self.step(t)))
     }

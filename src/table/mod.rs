@@ -38,6 +38,13 @@ impl Table {
     /// Accuracy: within 1 ulp of the exact value at every index; measured 0.501 ulp at worst over linear,
     /// scaled_linear, cosine, sigmoid, const and jsd at T = 10, 100, 1000, 4000. Where a value is 0/0 or 1/0 in the
     /// reals (jsd's last row, β̃_1) it is the limit: 0 or ±∞.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, table::{Quantity, Table}};
+    ///
+    /// let table = Table::new(&Schedule::ddpm());
+    /// assert_eq!(table.column(Quantity::BetaTilde)[0], 0.0);
+    /// ```
     #[must_use]
     pub fn new(schedule: &Schedule) -> Self {
         let mut walk = Walk::new(schedule);
@@ -45,6 +52,14 @@ impl Table {
     }
 
     /// Every column by the ordinary formulas (cumulative product, `1 − ᾱ` by subtraction) in one precision.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, table::{Quantity, Table}};
+    ///
+    /// let ordinary = Table::ordinary::<f32>(Schedule::ddpm().betas().as_slice());
+    /// let noise = |table: &Table| table.column(Quantity::OneMinusAlphaBar)[0];
+    /// assert!((noise(&ordinary) - noise(&Table::new(&Schedule::ddpm()))).abs() > 1e-9);
+    /// ```
     #[must_use]
     pub fn ordinary<A: Ordinary>(betas: &[f64]) -> Self {
         let mut previous = A::from_f64(1.0);
@@ -84,6 +99,12 @@ impl Table {
     }
 
     /// T.
+    ///
+    /// ```
+    /// use alphabar::{Schedule, table::Table};
+    ///
+    /// assert_eq!(Table::new(&Schedule::ddpm()).len(), 1000);
+    /// ```
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a schedule is never empty")]
     pub fn len(&self) -> usize {
@@ -196,6 +217,12 @@ macro_rules! ordinary {
 ordinary!(f32, f64);
 
 /// Distance between two f64 in units of the last place of `want`; 0 for equal infinities, ∞ for NaN.
+///
+/// ```
+/// use alphabar::table::ulps;
+///
+/// assert_eq!(ulps(1.0 + f64::EPSILON, 1.0), 1.0);
+/// ```
 #[must_use]
 #[expect(clippy::float_cmp, reason = "equality is a distance of zero")]
 pub fn ulps(got: f64, want: f64) -> f64 {

@@ -1,27 +1,11 @@
-//! Embeddings at random times and dimensions.
+//! Embeddings of many times, every period, and what is refused.
 
 use alphabar::Error;
-use alphabar::check::embedding::{entries_rotate, inner_products_depend_on_lag};
 use alphabar::embedding::{Divisor, Layout, Sinusoidal, time_blind};
 use alphabar::strategy;
 use proptest::prelude::*;
 
-use crate::holds;
-
 proptest! {
-    #[test]
-    fn embeddings_rotate(
-        half in 2..200usize,
-        period in strategy::log_uniform(2.0, 1e6),
-        (time, lag) in (0.0..1e3f64, 0.0..1e3f64),
-    ) {
-        for (divisor, count) in [(Divisor::HalfMinusOne, half - 1), (Divisor::Half, half)] {
-            let form = Sinusoidal::with(2 * half, period, divisor, Layout::SinCos)?;
-            holds(inner_products_depend_on_lag(|t| form.embed(t), period, count, time, lag))?;
-            holds(entries_rotate(|t| form.embed(t), 0..half, half..2 * half, time, lag))?;
-        }
-    }
-
     #[test]
     fn rows_are_embeddings(times in proptest::collection::vec(0.0..1e3f64, 1..6)) {
         let form = Sinusoidal::new(16)?;

@@ -1,97 +1,11 @@
-//! The forward process at random schedules, times and states.
+//! Noised arrays, and what the forward process refuses.
 
-use alphabar::check::forward::{self as check, Step};
-use alphabar::forward::{Kernel, add_noise, covariance, expansion, path_log_density};
-use alphabar::posterior::Moments;
-use alphabar::{Betas, Error, Level, Schedule, Timestep, Transition, strategy};
+use alphabar::forward::{Kernel, add_noise, path_log_density};
+use alphabar::{Error, Level, Schedule, strategy};
 use ndarray::{arr1, arr2, array};
 use proptest::prelude::*;
 
-use crate::holds;
-
-fn kernel() -> impl Strategy<Value = Kernel> {
-    (0.1..1.3, strategy::log_uniform(0.02, 2.0)).prop_map(|(scale, var)| Kernel { scale, var })
-}
-
-fn short_chain() -> impl Strategy<Value = Schedule> {
-    let beta = strategy::log_uniform(1e-3, 0.6);
-    prop::collection::vec(beta, 1..=8).prop_map(|betas| Schedule::new(Betas::new(betas).unwrap()))
-}
-
 proptest! {
-    #[test]
-    fn marginal_is_what_single_steps_accumulate(schedule in strategy::schedule()) {
-        holds(check::marginal(|schedule, t| Kernel::from_data(schedule.level(t)), &schedule))?;
-    }
-
-    #[test]
-    fn a_step_draws_from_its_density(
-        (schedule, t) in strategy::schedule_and_time(),
-        x in strategy::value(),
-        noise in strategy::value(),
-    ) {
-        let draw = |step: &Transition, x: f64, noise: f64| Kernel::between(step).draw(x, noise);
-        let log_density = |step: &Transition, y: f64, x: f64| Kernel::between(step).log_density(y, x);
-        holds(check::step_law(draw, log_density, &Step::new(&schedule, t, x, noise)))?;
-    }
-
-    #[test]
-    fn roll_out_is_the_chain_with_its_noises_kept((schedule, s, t) in strategy::schedule_and_times()) {
-        holds(check::expansion(expansion, &schedule, s, t))?;
-    }
-
-    #[test]
-    fn far_transitions_span_their_steps((schedule, s, t) in strategy::schedule_and_times()) {
-        holds(check::transition(Schedule::transition, &schedule, s, t))?;
-        let between = |s, t| Transition::between(s, t).unwrap();
-        holds(check::transition_between_levels(between, &schedule, s, t))?;
-    }
-
-    #[test]
-    fn any_subsequence_of_times_has_the_same_marginals(
-        (schedule, kept) in strategy::schedule().prop_flat_map(|schedule| {
-            let times: Vec<usize> = (1..=schedule.len()).collect();
-            let kept = prop::sample::subsequence(times, 1..=schedule.len());
-            (Just(schedule), kept)
-        }),
-    ) {
-        let kept: Vec<Timestep> = kept.into_iter().map(Timestep::new).collect();
-        let ours = |schedule: &Schedule, kept: &[Timestep]| {
-            Betas::respaced(schedule, kept).unwrap().as_slice().to_vec()
-        };
-        holds(check::respaced(ours, &schedule, &kept))?;
-    }
-
-    #[test]
-    fn kernels_compose_as_integrals(first in kernel(), second in kernel(), x in strategy::value()) {
-        holds(check::composition(Kernel::then, first, second, x))?;
-    }
-
-    #[test]
-    fn variance_of_a_step_is_total_variance(kernel in kernel(), mean in strategy::value(), var in 0.0..9.0) {
-        holds(check::push(Kernel::push, kernel, Moments { mean, var }))?;
-    }
-
-    #[test]
-    fn variance_contracts_to_one(schedule in strategy::schedule(), data_var in 0.0..9.0) {
-        holds(check::unit_variance(Kernel::push, &schedule, data_var))?;
-    }
-
-    #[test]
-    fn product_of_kernels_is_the_joint_gaussian(
-        schedule in short_chain(),
-        x0 in strategy::value(),
-        noise in strategy::point(8),
-    ) {
-        let ours = |schedule: &Schedule, path: &[f64]| path_log_density(schedule, path).unwrap();
-        holds(check::path_density(ours, &schedule, x0, &noise))?;
-    }
-
-    #[test]
-    fn states_are_jointly_gaussian_and_markov(schedule in short_chain(), data_var in 0.05..5.0) {
-        holds(check::covariance(covariance, &schedule, data_var))?;
-    }
-
     #[test]
     fn arrays_of_any_dimension_and_precision_are_noised_entry_by_entry(
         level in strategy::level(),

@@ -5,8 +5,6 @@ use alphabar::table::ulps;
 use alphabar::{Betas, Error, Level, Schedule, Timestep, Transition, strategy};
 use proptest::prelude::*;
 
-use crate::holds;
-
 fn entry(schedule: &Schedule, t: Timestep) -> Entry {
     let level = schedule.level(t);
     Entry {
@@ -20,10 +18,6 @@ fn entry(schedule: &Schedule, t: Timestep) -> Entry {
     }
 }
 
-fn numbers(betas: Result<Betas, Error>) -> Vec<f64> {
-    betas.unwrap().as_slice().to_vec()
-}
-
 proptest! {
     /// Between neighbours the kernel has β as given and 1 − β, not a ratio of products.
     #[test]
@@ -35,13 +29,8 @@ proptest! {
     }
 
     #[test]
-    fn levels_follow_from_the_betas(schedule in strategy::schedule()) {
-        holds(check::levels_follow_from_betas(entry, &schedule))?;
-    }
-
-    #[test]
     fn levels_of_a_chain_to_pure_noise_follow_from_its_betas(betas in strategy::betas_to_pure_noise()) {
-        holds(check::levels_follow_from_betas(entry, &Schedule::new(betas)))?;
+        check::levels(entry).on(&Schedule::new(betas)).assert();
     }
 
     /// β of somebody's ᾱ, and ᾱ of those β, to what rounding of ᾱ leaves.
@@ -56,45 +45,6 @@ proptest! {
             let given = schedule.alpha_bar(t);
             prop_assert!((back.alpha_bar(t) - given).abs() <= half * roundings * given);
         }
-    }
-
-    #[test]
-    fn log_snr_determines_signal_and_noise(log_snr in -300.0..300.0f64) {
-        holds(check::level_of_log_snr(|log_snr| Level::from_log_snr(log_snr).unwrap(), log_snr))?;
-    }
-
-    #[test]
-    fn one_minus_alpha_bar_keeps_its_digits(betas in strategy::betas()) {
-        let ours = |betas: &[f64]| {
-            let schedule = Schedule::new(Betas::new(betas.to_vec()).unwrap());
-            schedule.timesteps().map(|t| schedule.level(t).one_minus_alpha_bar()).collect()
-        };
-        holds(check::one_minus_alpha_bar_keeps_digits(ours, betas.as_slice()))?;
-    }
-
-    #[test]
-    fn betas_run_from_start_to_end(steps in 1..200usize, start in strategy::log_uniform(1e-6, 0.4), end in 0.4..0.99) {
-        holds(check::linear(|t, a, b| numbers(Betas::linear(t, a, b)), steps, start, end))?;
-        holds(check::scaled_linear(|t, a, b| numbers(Betas::scaled_linear(t, a, b)), steps, start, end))?;
-        holds(check::sigmoid(|t, a, b| numbers(Betas::sigmoid(t, a, b)), steps, start, end))?;
-    }
-
-    #[test]
-    fn cosine_and_jsd_betas_give_their_alpha_bar(steps in 1..2000usize) {
-        holds(check::cosine(|t| numbers(Betas::cosine(t)), steps))?;
-        holds(check::jsd(|t| numbers(Betas::jsd(t)), steps))?;
-    }
-
-    #[test]
-    fn zero_terminal_snr_ends_in_pure_noise(schedule in strategy::schedule()) {
-        prop_assume!(schedule.len() > 1);
-        let rescaled = |_: &[f64]| numbers(Betas::zero_terminal_snr(&schedule));
-        holds(check::zero_terminal_snr(rescaled, schedule.betas().as_slice()))?;
-    }
-
-    #[test]
-    fn prior_kl_equals_quadrature(level in strategy::level(), x0 in strategy::value()) {
-        holds(check::prior_kl(|level, x0| level.prior_kl(x0), level, x0))?;
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Known wrong formulas of the chapter `embedding`.
+//! Wrong formulas of time embeddings and of the network that is not told the time.
 
-use crate::check::{Erratum, Fault, Numbers, Origin, Severity};
 use crate::check::embedding::{Losses, losses};
+use crate::check::{Erratum, Numbers, Severity, wrong};
 use crate::embedding::{Divisor, Layout, Sinusoidal, TimeBlind, time_blind};
 use crate::error::Result;
 use crate::exact::{Mixture1, Noising};
@@ -34,132 +34,47 @@ fn embedding(dim: usize, max_period: f64, divisor: Divisor, time: f64) -> Vec<f6
     Sinusoidal::with(dim, max_period, divisor, Layout::SinCos).map_or(Vec::new(), |form| form.embed(time))
 }
 
-/// The other divisor.
-pub const EMBEDDING_DIVISOR_HALF: Fault = Fault {
-    name: "embedding_divisor_half",
-    sentence: "the exponents are divided by dim/2 where the network was trained with dim/2 − 1",
-    origin: Origin::Shipped,
-};
+wrong! {
+    /// Wrong embeddings, of the dimension and the time.
+    pub EMBEDDINGS: fn(usize, f64) -> Vec<f64>;
 
-/// [`EMBEDDING_DIVISOR_HALF`].
-#[must_use]
-pub fn embedding_divisor_half(dim: usize, time: f64) -> Vec<f64> {
-    embedding(dim, 1e4, Divisor::Half, time)
+    shipped embedding_divisor_half: "the exponents are divided by dim/2 where the network was trained with dim/2 − 1" =>
+        |dim, time| embedding(dim, 1e4, Divisor::Half, time);
+    slip embedding_period_1000: "the longest period is 10³ where 10⁴ was meant" =>
+        |dim, time| embedding(dim, 1e3, Divisor::HalfMinusOne, time);
+    slip embedding_sines_twice: "both halves hold sines: inner products depend on the times themselves" =>
+        |dim, time| {
+            let right = embedding(dim, 1e4, Divisor::HalfMinusOne, time);
+            [&right[..dim / 2], &right[..dim / 2]].concat()
+        };
+    slip embedding_of_fraction: "t/T is embedded where t was meant: all times look alike" =>
+        |dim, time| embedding(dim, 1e4, Divisor::HalfMinusOne, time / 1000.0);
+    shipped embedding_interleaved: "sines and cosines alternate where the network expects them in two halves" =>
+        |dim, time| {
+            let right = embedding(dim, 1e4, Divisor::HalfMinusOne, time);
+            (0..dim).map(|i| right[i / 2 + (i % 2) * (dim / 2)]).collect()
+        };
 }
 
-/// A period ten times too short.
-pub const EMBEDDING_PERIOD_1000: Fault = Fault {
-    name: "embedding_period_1000",
-    sentence: "the longest period is 10³ where 10⁴ was meant",
-    origin: Origin::Slip,
-};
+wrong! {
+    /// Wrong answers and penalties of a network that is not told the time, of the times' densities and answers.
+    pub TIME_BLIND: fn(&[f64], &[f64]) -> Result<TimeBlind>;
 
-/// [`EMBEDDING_PERIOD_1000`].
-#[must_use]
-pub fn embedding_period_1000(dim: usize, time: f64) -> Vec<f64> {
-    embedding(dim, 1e3, Divisor::HalfMinusOne, time)
-}
-
-/// Sines twice.
-pub const EMBEDDING_SINES_TWICE: Fault = Fault {
-    name: "embedding_sines_twice",
-    sentence: "both halves hold sines: inner products depend on the times themselves",
-    origin: Origin::Slip,
-};
-
-/// [`EMBEDDING_SINES_TWICE`].
-#[must_use]
-pub fn embedding_sines_twice(dim: usize, time: f64) -> Vec<f64> {
-    let right = embedding(dim, 1e4, Divisor::HalfMinusOne, time);
-    [&right[..dim / 2], &right[..dim / 2]].concat()
-}
-
-/// t/T for t.
-pub const EMBEDDING_OF_FRACTION: Fault = Fault {
-    name: "embedding_of_fraction",
-    sentence: "t/T is embedded where t was meant: all times look alike",
-    origin: Origin::Slip,
-};
-
-/// [`EMBEDDING_OF_FRACTION`].
-#[must_use]
-pub fn embedding_of_fraction(dim: usize, time: f64) -> Vec<f64> {
-    embedding(dim, 1e4, Divisor::HalfMinusOne, time / 1000.0)
-}
-
-/// Sines and cosines alternating.
-pub const EMBEDDING_INTERLEAVED: Fault = Fault {
-    name: "embedding_interleaved",
-    sentence: "sines and cosines alternate where the network expects them in two halves",
-    origin: Origin::Shipped,
-};
-
-/// [`EMBEDDING_INTERLEAVED`].
-#[must_use]
-pub fn embedding_interleaved(dim: usize, time: f64) -> Vec<f64> {
-    let right = embedding(dim, 1e4, Divisor::HalfMinusOne, time);
-    (0..dim).map(|i| right[i / 2 + (i % 2) * (dim / 2)]).collect()
-}
-
-/// All times alike.
-pub const BLIND_MEAN_UNWEIGHTED: Fault = Fault {
-    name: "blind_mean_unweighted",
-    sentence: "the time-blind answer averages over times as if all were equally likely at x",
-    origin: Origin::Slip,
-};
-
-/// [`BLIND_MEAN_UNWEIGHTED`].
-///
-/// # Errors
-/// As [`time_blind`].
-pub fn blind_mean_unweighted(densities: &[f64], answers: &[f64]) -> Result<TimeBlind> {
-    time_blind(&vec![1.0; densities.len()], answers)
-}
-
-/// A standard deviation.
-pub const BLIND_PENALTY_ROOTED: Fault = Fault {
-    name: "blind_penalty_rooted",
-    sentence: "the penalty is the standard deviation of the answers over times; it is their variance",
-    origin: Origin::Slip,
-};
-
-/// [`BLIND_PENALTY_ROOTED`].
-///
-/// # Errors
-/// As [`time_blind`].
-pub fn blind_penalty_rooted(densities: &[f64], answers: &[f64]) -> Result<TimeBlind> {
-    time_blind(densities, answers).map(|blind| TimeBlind { penalty: blind.penalty.sqrt(), ..blind })
-}
-
-/// Mean square.
-pub const BLIND_PENALTY_NOT_CENTRED: Fault = Fault {
-    name: "blind_penalty_not_centred",
-    sentence: "the penalty is the mean square of the answers; their mean must be subtracted",
-    origin: Origin::Slip,
-};
-
-/// [`BLIND_PENALTY_NOT_CENTRED`].
-///
-/// # Errors
-/// As [`time_blind`].
-pub fn blind_penalty_not_centred(densities: &[f64], answers: &[f64]) -> Result<TimeBlind> {
-    time_blind(densities, answers)
-        .map(|blind| TimeBlind { penalty: blind.penalty + blind.answer * blind.answer, ..blind })
-}
-
-/// The likeliest time's answer.
-pub const BLIND_ANSWER_OF_LIKELIEST_TIME: Fault = Fault {
-    name: "blind_answer_of_likeliest_time",
-    sentence: "the time-blind answer is that of the likeliest time; the best one is the mean over times",
-    origin: Origin::Slip,
-};
-
-/// [`BLIND_ANSWER_OF_LIKELIEST_TIME`].
-///
-/// # Errors
-/// As [`time_blind`].
-pub fn blind_answer_of_likeliest_time(densities: &[f64], answers: &[f64]) -> Result<TimeBlind> {
-    let best =
-        densities.iter().zip(answers).max_by(|a, b| a.0.total_cmp(b.0)).map_or(f64::NAN, |(_, answer)| *answer);
-    time_blind(densities, answers).map(|blind| TimeBlind { answer: best, ..blind })
+    slip blind_mean_unweighted: "the time-blind answer averages over times as if all were equally likely at x" =>
+        |densities, answers| time_blind(&vec![1.0; densities.len()], answers);
+    slip blind_penalty_rooted:
+        "the penalty is the standard deviation of the answers over times; it is their variance" =>
+        |densities, answers| {
+            time_blind(densities, answers).map(|blind| TimeBlind { penalty: blind.penalty.sqrt(), ..blind })
+        };
+    slip blind_penalty_not_centred: "the penalty is the mean square of the answers; their mean must be subtracted" =>
+        |densities, answers| time_blind(densities, answers)
+            .map(|blind| TimeBlind { penalty: blind.penalty + blind.answer * blind.answer, ..blind });
+    slip blind_answer_of_likeliest_time:
+        "the time-blind answer is that of the likeliest time; the best one is the mean over times" =>
+        |densities, answers| {
+            let best =
+                densities.iter().zip(answers).max_by(|a, b| a.0.total_cmp(b.0)).map_or(f64::NAN, |(_, answer)| *answer);
+            time_blind(densities, answers).map(|blind| TimeBlind { answer: best, ..blind })
+        };
 }

@@ -9,21 +9,68 @@ use std::f64::consts::PI;
 use crate::embedding::TimeBlind;
 use crate::error::Result;
 use crate::exact::{Mixture1, Noising};
+use crate::schedule::Schedule;
 
-use super::{Outcome, Tol, Trial};
+use super::{Check, Evidence, Method, Outcome, Run, Tol, Trial, log_uniform, uniform};
 
-// ANCHOR: lag
-/// Inner products of embeddings depend on the lag alone, with the frequencies of the convention.
+/// Embeddings turn: inner products depend on the lag alone, with the frequencies of the convention; each pair of a sine
+/// and a cosine turns at its own frequency, so that later times are linear in earlier ones; and no two of the times
+/// 0 … 999 have the same embedding.
 ///
 /// ```text
-/// ⟨PE(t), PE(t + k)⟩ = Σ_i cos ω_i k        ω_i = p^{−i/D}, by repeated multiplication
+/// ⟨PE(t), PE(t + k)⟩ = Σ_i cos ω_i k        sin ω(t + k) = sin ωt cos ωk + cos ωt sin ωk        ω_i = p^{−i/D}
 /// ```
 ///
-/// `period` is p, `divisor` D. Method: frequencies as powers of one root, inner products of vectors. Ledger S1.66, B20.
+/// `embed(dim, t)` has sines before cosines, p = 10⁴ and D = dim/2 − 1; `cos_first(dim, p, t)` has cosines before sines
+/// and D = dim/2. Method: frequencies as powers of one root, inner products of vectors, angle sums. Source: Vaswani et
+/// al. 2017, arXiv:1706.03762, section 3.5; the first convention is that of Ho et al. 2020, arXiv:2006.11239.
 ///
-/// # Errors
-/// The mismatch found.
-pub fn inner_products_depend_on_lag(
+/// ```
+/// use alphabar::{check, embedding::{Divisor, Layout, Sinusoidal}};
+///
+/// let embed = |dim: usize, time: f64| Sinusoidal::new(dim).unwrap().embed(time);
+/// let cos_first = |dim: usize, period: f64, time: f64| {
+///     Sinusoidal::with(dim, period, Divisor::Half, Layout::CosSin).unwrap().embed(time)
+/// };
+/// check::embedding::rotation(embed, cos_first).assert();
+/// ```
+pub fn rotation<'f>(
+    embed: impl Fn(usize, f64) -> Vec<f64> + 'f,
+    cos_first: impl Fn(usize, f64, f64) -> Vec<f64> + 'f,
+) -> Check<'f> {
+    let method = Method::OtherPremises("frequencies by repeated multiplication, angle sums");
+    let sentence =
+        "embeddings turn: inner products depend on the lag alone, entries follow the angle sum; 0 … 999 stay apart";
+    Check::new("embedding_is_rotation", sentence, method, move |run| {
+        Ok(turns(run, &embed)?.and(every_convention(run, &cos_first)?))
+    })
+    .rejects(faults::EMBEDDINGS, turns)
+}
+
+fn turns(run: &Run, embed: impl Fn(usize, f64) -> Vec<f64>) -> Outcome {
+    let rotates = run.over(|[u, v, w]| {
+        let dim = 2 * uniform(u, 2.0, 129.0) as usize;
+        let (time, lag) = (uniform(v, 0.0, 1000.0), log_uniform(w, 0.01, 1000.0));
+        let products = inner_products_depend_on_lag(|t| embed(dim, t), 1e4, dim / 2 - 1, time, lag)?;
+        Ok(products.and(entries_rotate(|t| embed(dim, t), 0..dim / 2, dim / 2..dim, time, lag)?))
+    })?;
+    Ok(rotates.and(is_injective(|t| embed(64, t), 1000, 1.0)?))
+}
+
+fn every_convention(run: &Run, cos_first: impl Fn(usize, f64, f64) -> Vec<f64>) -> Outcome {
+    run.over(|[u, v, w]| {
+        let dim = 2 * uniform(u, 2.0, 129.0) as usize;
+        let (period, time) = (log_uniform(v, 10.0, 1e5), uniform(w, 0.0, 1000.0));
+        let embed = |t: f64| cos_first(dim, period, t);
+        let half = dim / 2;
+        let products = inner_products_depend_on_lag(embed, period, half, time, 7.0 * u)?;
+        Ok(products.and(entries_rotate(embed, half..dim, 0..half, time, 7.0 * u)?))
+    })
+}
+
+// ANCHOR: lag
+/// `period` is p, `divisor` D; the frequencies are found by repeated multiplication.
+fn inner_products_depend_on_lag(
     embed: impl Fn(f64) -> Vec<f64>,
     period: f64,
     divisor: usize,
@@ -46,17 +93,8 @@ pub fn inner_products_depend_on_lag(
 }
 // ANCHOR_END: lag
 
-/// Each pair of a sine and a cosine turns at its own frequency, so that later times are linear in earlier ones.
-///
-/// ```text
-/// sin ω(t + k) = sin ωt cos ωk + cos ωt sin ωk
-/// ```
-///
-/// `sines` and `cosines` give the positions of each kind. Ledger S1.66.
-///
-/// # Errors
-/// The mismatch found.
-pub fn entries_rotate(
+/// `sines` and `cosines` give the positions of each kind.
+fn entries_rotate(
     embed: impl Fn(f64) -> Vec<f64>,
     sines: std::ops::Range<usize>,
     cosines: std::ops::Range<usize>,
@@ -75,13 +113,8 @@ pub fn entries_rotate(
     Ok(trial.evidence())
 }
 
-/// No two of the times 0 … count − 1 have the same embedding: all pairs are further apart than `least`.
-///
-/// Ledger S1.66, B20.
-///
-/// # Errors
-/// The mismatch found.
-pub fn is_injective(embed: impl Fn(f64) -> Vec<f64>, count: usize, least: f64) -> Outcome {
+/// All pairs of the times 0 … count − 1 are further apart than `least`.
+fn is_injective(embed: impl Fn(f64) -> Vec<f64>, count: usize, least: f64) -> Outcome {
     let all: Vec<Vec<f64>> = (0..count).map(|t| embed(t as f64)).collect();
     let mut trial = Trial::new();
     for (k, a) in all.iter().enumerate() {
@@ -94,7 +127,15 @@ pub fn is_injective(embed: impl Fn(f64) -> Vec<f64>, count: usize, least: f64) -
     Ok(trial.evidence())
 }
 
-/// The smallest distance of neighbouring times' embeddings.
+/// The smallest distance of the embeddings of neighbouring times 0 … count − 1.
+///
+/// ```
+/// use alphabar::{check::embedding::nearest_neighbours, embedding::Sinusoidal};
+///
+/// let form = Sinusoidal::new(128)?;
+/// assert!((nearest_neighbours(|t| form.embed(t), 1000) - 1.9393).abs() < 1e-4);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn nearest_neighbours(embed: impl Fn(f64) -> Vec<f64>, count: usize) -> f64 {
     let distance = |t: usize| {
@@ -119,6 +160,15 @@ pub struct Losses {
 ///
 /// In one component x₀ ~ N(m, s), so ε given x_t is N(σ(x − √ᾱ m)/V, ᾱ s/V), V = ᾱ s + σ²; ε* is the mean of these
 /// means. The loss of any answer f(x) is `Σ q (Var + (mean − f)²)` over components: nothing is assumed optimal.
+///
+/// ```
+/// use alphabar::{Schedule, check::embedding::losses, embedding::time_blind, exact::{Mixture1, Noising}};
+///
+/// let levels = Noising::levels(Schedule::ddpm().betas().as_slice())?;
+/// let all = losses(time_blind, &Mixture1::reference(), &levels[1..3]);
+/// assert!((all.blind - all.aware - all.penalty).abs() < 1e-12);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn losses(f: impl Fn(&[f64], &[f64]) -> Result<TimeBlind>, data: &Mixture1, levels: &[Noising]) -> Losses {
     let (width, reach) = (0.05, 7.0);
@@ -158,11 +208,35 @@ pub fn losses(f: impl Fn(&[f64], &[f64]) -> Result<TimeBlind>, data: &Mixture1, 
 // ANCHOR: penalty
 /// The time-blind optimum costs the penalty more than the time-aware one, and no other answer costs less.
 ///
-/// Method: quadrature of the losses themselves; central differences in the answer. Ledger S2.39, S2.40.
+/// ```text
+/// f(x) = Σ_t q_t(x) ε*_t(x) / Σ_t q_t(x)        penalty = Var_t[ε*_t(x)]        loss of f − loss of ε* = E penalty
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn penalty_is_excess_loss(
+/// `f(densities, answers)` at one x, an entry a time. Method: quadrature of the losses themselves; central differences in
+/// the answer. Source: least squares: the best answer to several targets is their mean.
+///
+/// ```
+/// use alphabar::{check, embedding::time_blind};
+///
+/// check::embedding::time_blindness(time_blind).assert();
+/// ```
+pub fn time_blindness<'f>(f: impl Fn(&[f64], &[f64]) -> Result<TimeBlind> + 'f) -> Check<'f> {
+    let method = Method::Numerical("quadrature of the losses themselves, finite differences");
+    let sentence = "the best network that is not told t answers the mean over times and loses their variance";
+    Check::new("time_blindness_costs_the_variance_over_times", sentence, method, move |_| blind(&f))
+        .rejects(faults::TIME_BLIND, |_, f| blind(f))
+}
+
+fn blind(f: impl Fn(&[f64], &[f64]) -> Result<TimeBlind>) -> Outcome {
+    let levels = Noising::levels(Schedule::ddpm().betas().as_slice()).unwrap_or_default();
+    let every = |step: usize| levels.iter().skip(1).step_by(step).copied().collect::<Vec<Noising>>();
+    let worlds = [(Mixture1::reference(), every(40)), (Mixture1::unit_variance(), every(90))];
+    worlds
+        .iter()
+        .try_fold(Evidence::none(), |all, (data, levels)| Ok(all.and(penalty_is_excess_loss(&f, data, levels)?)))
+}
+
+fn penalty_is_excess_loss(
     f: impl Fn(&[f64], &[f64]) -> Result<TimeBlind>,
     data: &Mixture1,
     levels: &[Noising],

@@ -1,12 +1,18 @@
 //! Claims on the law of noised data: convolution of densities, and draws.
 
-use super::{channel, normal, trapezoid};
+#[cfg(feature = "verify")]
+use ndarray_rand::{
+    rand::{Rng, SeedableRng, rngs::StdRng},
+    rand_distr::StandardNormal,
+};
+
+use super::{channel, faults, normal, trapezoid};
 use crate::check::evidence::short;
-use crate::check::witness::simulate::Marginal;
-use crate::check::{Outcome, Tol, Trial};
+use crate::check::{Check, Method, Outcome, Run, Tol, Trial, log_uniform, uniform};
+use crate::exact::{Mixture1, Noising};
 use crate::forward::Kernel;
 use crate::posterior::Moments;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Timestep};
 
 const EPS: f64 = f64::EPSILON;
 
@@ -23,15 +29,46 @@ pub fn mixture_density(mixture: &[(f64, Moments)], y: f64) -> f64 {
 /// Noised data has the density of the data, scaled, convolved with that of the noise.
 ///
 /// ```text
-/// q(y) = ∫ p(x) N(y; a x, v) dx        p the reference mixture
+/// q(y) = ∫ p(x) N(y; a x, v) dx        p = 0.3 N(−1.5, 0.3²) + 0.7 N(1, 0.5²)
 /// ```
 ///
-/// Method: the trapezoidal rule on the product of densities. `f(kernel, y)` is the density under test; v > 0. Ledger
-/// S0.02, S2.01, S2.02, S2.03.
+/// `f(kernel, y)` is the density under test, of the [mixture](REFERENCE_MIXTURE) noised; v > 0. Method: the trapezoidal
+/// rule on the product of densities. Source: the marginal of Ho et al. 2020, arXiv:2006.11239, eq. (4), averaged over
+/// the data.
 ///
-/// # Errors
-/// The mismatch found.
-pub fn convolution(f: impl Fn(Kernel, f64) -> f64, kernel: Kernel, y: f64) -> Outcome {
+/// ```
+/// use alphabar::check::forward::{REFERENCE_MIXTURE, convolution, mixture_density};
+/// use alphabar::forward::Kernel;
+///
+/// let mine = |kernel: Kernel, y: f64| mixture_density(&REFERENCE_MIXTURE.map(|(w, part)| (w, kernel.push(part))), y);
+/// convolution(mine).assert();
+/// ```
+pub fn convolution<'f>(f: impl Fn(Kernel, f64) -> f64 + 'f) -> Check<'f> {
+    let method = Method::Numerical("convolution of densities on a grid");
+    let sentence = "noised data has the density of the data, scaled by a and convolved with N(0, σ²); Gaussian only in the limit";
+    Check::new("noising_is_scaling_and_convolution", sentence, method, move |run| convolve(run, &f))
+        .rejects(faults::CONVOLUTIONS, convolve)
+}
+
+fn convolve(run: &Run, f: impl Fn(Kernel, f64) -> f64) -> Outcome {
+    let ddpm = Schedule::ddpm();
+    run.over(|[u, v, y]: [f64; 3]| {
+        let kernel = if u < 0.8 {
+            let level = ddpm.level(Timestep::new(1 + (u / 0.8 * 1000.0) as usize));
+            Kernel { scale: level.signal(), var: level.one_minus_alpha_bar() }
+        } else {
+            Kernel { scale: 1.0, var: log_uniform(v, 1e-3, 9.0) }
+        };
+        let y = uniform(y, -3.5, 3.5);
+        let world = |kernel: Kernel, y: f64| {
+            let level = Noising::new(kernel.scale, kernel.var).expect("a kernel");
+            Mixture1::reference().noised(level).pdf(y)
+        };
+        Ok(is_convolved(&f, kernel, y)?.and(is_convolved(world, kernel, y)?))
+    })
+}
+
+fn is_convolved(f: impl Fn(Kernel, f64) -> f64, kernel: Kernel, y: f64) -> Outcome {
     let want = convolved(kernel, y);
     let spread = kernel.var.sqrt();
     let tol = Tol::abs(16.0 * EPS * (1.0 + y.abs() / spread) / spread.min(1.0), "16 roundings of narrow densities");
@@ -48,28 +85,16 @@ fn convolved(kernel: Kernel, y: f64) -> f64 {
     trapezoid(product, -5.0, 6.5, 0.5 * narrow)
 }
 
-/// Density at y of the reference mixture after `times` convolutions with N(0, var), each one a sum over a grid.
-///
-/// Ledger S2.03: the same as one convolution with N(0, times · var).
-#[must_use]
-pub fn repeated_convolution(times: usize, var: f64, y: f64) -> f64 {
-    let spacing = 0.05;
-    let grid: Vec<f64> = (-200..=200).map(|k| spacing * f64::from(k)).collect();
-    let weights: Vec<f64> = grid.iter().map(|x| spacing * normal(*x, 0.0, var)).collect();
-    let mut density: Vec<f64> = grid.iter().map(|x| mixture_density(&REFERENCE_MIXTURE, *x)).collect();
-    for _ in 1..times {
-        let blurred = |at: usize| -> f64 {
-            let reach = at.saturating_sub(200)..=(at + 200).min(400);
-            reach.map(|from| density[from] * weights[200 + at - from]).sum()
-        };
-        density = (0..grid.len()).map(blurred).collect();
-    }
-    grid.iter().zip(&density).map(|(x, value)| spacing * value * normal(y, *x, var)).sum()
-}
-
 /// KL of a density to the Gaussian `other`, or to the one with its own mean and variance, nat; by quadrature.
 ///
-/// Ledger S3.03, A3.4: noised data is Gaussian only in the limit. The density must vanish outside (−8, 8).
+/// Noised data is Gaussian only in the limit. The density must vanish outside (−8, 8).
+///
+/// ```
+/// use alphabar::check::forward::{REFERENCE_MIXTURE, mixture_density, relative_entropy_to_gaussian};
+///
+/// let kl = relative_entropy_to_gaussian(|x| mixture_density(&REFERENCE_MIXTURE, x), None);
+/// assert!((kl - 0.4455).abs() < 1e-3);
+/// ```
 #[must_use]
 pub fn relative_entropy_to_gaussian(density: impl Fn(f64) -> f64, other: Option<Moments>) -> f64 {
     let moment = |power: i32| trapezoid(|y| y.powi(power) * density(y), -8.0, 8.0, 0.05);
@@ -84,23 +109,64 @@ pub fn relative_entropy_to_gaussian(density: impl Fn(f64) -> f64, other: Option<
     trapezoid(integrand, -8.0, 8.0, 0.05)
 }
 
-/// Draws of x_t from a fixed x_0 have the moments of N(m x_0, v), and what noise they hold does not know x_0.
+/// Draws of x_T from a fixed x_0 have the moments of N(m x_0, v), and what noise they hold does not know x_0: of the
+/// chain that is iterated, and of one draw from the kernel of all steps.
 ///
-/// `f(schedule, x_0, noises)` carries one path to its end; `noises` holds T independent standard normals a draw, and
-/// `x0` one value a draw, drawn independently of them. Mean, variance, skewness and excess kurtosis of the
-/// standardised draws and their correlation with x_0 are compared with 0, 1, 0, 0, 0 at 5 standard errors
-/// (1, √2, √6, √24, 1 over √n): a right implementation fails once in 3·10⁵ runs; a deviation of 10 standard errors
-/// is missed as rarely. m and v come from the recursion on the βs. Ledger S0.08, S0.12, S2.26.
+/// ```text
+/// x_T = m x_0 + √v ε        m ← √(1 − β) m        v ← (1 − β) v + β
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn chain_draws(
+/// Both take (schedule, x_0, T independent standard normals) and return x_T. Mean, variance, skewness and excess kurtosis
+/// of the standardised draws and their correlation with x_0 are compared with 0, 1, 0, 0, 0 at 5 standard errors
+/// (1, √2, √6, √24, 1 over √n): a right implementation fails once in 3·10⁵ runs; a deviation of 10 standard errors is
+/// missed as rarely. 512 draws a point of a chain of five steps: at 64 points a standard error of 0.8 % on the variance.
+/// Source: Ho et al. 2020, arXiv:2006.11239, eq. (2), (4).
+///
+/// ```
+/// use alphabar::{Schedule, check, forward::Kernel};
+///
+/// let iterated = |chain: &Schedule, x0: f64, noises: &[f64]| {
+///     chain.steps().zip(noises).fold(x0, |x, ((_, step), noise)| Kernel::between(&step).draw(x, *noise))
+/// };
+/// let at_once = |chain: &Schedule, x0: f64, noises: &[f64]| {
+///     Kernel::from_data(chain.level(chain.last())).draw(x0, noises[0])
+/// };
+/// check::forward::draws(iterated, at_once).assert();
+/// ```
+#[cfg(feature = "verify")]
+pub fn draws<'f>(
+    iterated: impl Fn(&Schedule, f64, &[f64]) -> f64 + 'f,
+    at_once: impl Fn(&Schedule, f64, &[f64]) -> f64 + 'f,
+) -> Check<'f> {
+    let method = Method::Statistics("four moments and the correlation with x_0 at 5 standard errors, fixed seed");
+    let sentence = "the iterated chain and the one-shot draw have one law, Gaussian noise that does not know x_0";
+    Check::new("draws_have_the_marginal_law", sentence, method, move |run| sample(run, &iterated, &at_once))
+        .rejects(faults::DRAWS, |run, f| sample(run, f, f))
+}
+
+#[cfg(feature = "verify")]
+fn sample(
+    run: &Run,
+    iterated: impl Fn(&Schedule, f64, &[f64]) -> f64,
+    at_once: impl Fn(&Schedule, f64, &[f64]) -> f64,
+) -> Outcome {
+    let schedule = super::chain(&[0.05, 0.1, 0.2, 0.3, 0.4]);
+    let mut generator = StdRng::seed_from_u64(run.seed);
+    let count = 512 * run.cases;
+    let x0: Vec<f64> = (0..count).map(|_| if generator.random::<bool>() { 1.5 } else { -0.5 }).collect();
+    let noises: Vec<f64> = (0..count * schedule.len()).map(|_| generator.sample(StandardNormal)).collect();
+    Ok(chain_draws(iterated, &schedule, &x0, &noises)?.and(chain_draws(at_once, &schedule, &x0, &noises)?))
+}
+
+#[cfg(feature = "verify")]
+fn chain_draws(
     f: impl Fn(&Schedule, f64, &[f64]) -> f64,
     schedule: &Schedule,
     x0: &[f64],
     noises: &[f64],
 ) -> Outcome {
-    let Marginal { coefficient: scale, var } = Marginal::through(schedule.betas().as_slice());
+    let crate::check::witness::simulate::Marginal { coefficient: scale, var } =
+        crate::check::witness::simulate::Marginal::through(schedule.betas().as_slice());
     let draws: Vec<f64> = x0
         .iter()
         .zip(noises.chunks_exact(schedule.len()))

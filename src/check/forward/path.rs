@@ -4,10 +4,10 @@ use std::f64::consts::TAU;
 
 use nalgebra::{DMatrix, DVector};
 
-use super::trapezoid;
+use super::{faults, short_chain, trapezoid};
 use crate::check::evidence::list;
 use crate::check::schedule::log_alpha_bars;
-use crate::check::{Mismatch, Outcome, Tol, Trial};
+use crate::check::{Check, Evidence, Method, Mismatch, Outcome, Run, Tol, Trial, log_uniform, uniform};
 use crate::forward::Expansion;
 use crate::schedule::{Level, Schedule, Timestep, Transition};
 
@@ -15,13 +15,45 @@ const EPS: f64 = f64::EPSILON;
 
 /// The factors of x_s and of ε_{s+1} … ε_t in x_t are the chain's responses to unit impulses.
 ///
-/// Method: the chain is run one step at a time on every unit impulse at once; equality along every path, not only in
-/// law. The squares of the noise factors sum to `1 − ᾱ_t/ᾱ_s`, by `expm1`. Ledger S0.10, S0.11, S0.14, S1.24, S1.25,
-/// S3.26, S3.28, S3.29, S3.31, S3.32.
+/// ```text
+/// x_t = √(α_{s+1} … α_t) x_s + Σ_i √(α_{i+1} … α_t β_i) ε_i        Σ_i α_{i+1} … α_t β_i = 1 − ᾱ_t/ᾱ_s
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn expansion(
+/// Method: the chain is run one step at a time on every unit impulse at once, which is equality along every path, not
+/// only in law; the squares of the noise factors are compared by `expm1`. Source: Ho et al. 2020, arXiv:2006.11239,
+/// eq. (2) iterated.
+///
+/// ```
+/// use alphabar::{check, forward::expansion};
+///
+/// check::forward::expansion(expansion).points(8).assert();
+/// ```
+pub fn expansion<'f>(f: impl Fn(&Schedule, Timestep, Timestep) -> Expansion + 'f) -> Check<'f> {
+    let method = Method::Enumeration("the chain run on unit impulses");
+    let sentence =
+        "x_t = √(α_{s+1}…α_t) x_s + Σ √(α_{i+1}…α_t β_i) ε_i along every path; the squares sum to 1 − ᾱ_t/ᾱ_s";
+    Check::new("roll_out_is_the_chain_with_its_noises_kept", sentence, method, move |run| roll_out(run, &f))
+        .rejects(faults::EXPANSIONS, roll_out)
+}
+
+fn roll_out(run: &Run, f: impl Fn(&Schedule, Timestep, Timestep) -> Expansion) -> Outcome {
+    let points: Vec<[f64; 2]> = run.points().take(16).collect();
+    run.over_schedules(|schedule| {
+        let whole = keeps_noises(&f, schedule, Timestep::DATA, schedule.last())?;
+        points.iter().try_fold(whole, |all, point| {
+            let (s, t) = times(schedule, *point);
+            Ok(all.and(keeps_noises(&f, schedule, s, t)?))
+        })
+    })
+}
+
+/// Two times s < t of a schedule, from the unit square.
+fn times(schedule: &Schedule, [u, v]: [f64; 2]) -> (Timestep, Timestep) {
+    let t = 1 + (u * schedule.len() as f64) as usize;
+    (Timestep::new((v * t as f64) as usize), Timestep::new(t))
+}
+
+fn keeps_noises(
     f: impl Fn(&Schedule, Timestep, Timestep) -> Expansion,
     schedule: &Schedule,
     s: Timestep,
@@ -49,34 +81,61 @@ pub fn expansion(
     Ok(trial.evidence())
 }
 
-/// α and β between two times far apart are the product of the steps' α and what is missing to 1.
+/// A chain that visits only some times has at each the ᾱ of the full chain, and so have α and β between two times far
+/// apart.
 ///
-/// Method: sums of ln(1 − β), `exp` and `expm1`. `f(schedule, s, t)`. Ledger S2.12.
+/// ```text
+/// β' = 1 − ᾱ_t/ᾱ_s        Σ ln(1 − β') = Σ ln(1 − β)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn transition(
-    f: impl Fn(&Schedule, Timestep, Timestep) -> Transition,
-    schedule: &Schedule,
-    s: Timestep,
-    t: Timestep,
-) -> Outcome {
-    span(&f(schedule, s, t), schedule, s, t, 0.0)
+/// `betas` gives the βs of the chain that visits the times given, `transition` that from s to t of a schedule, and
+/// `between` the same from nothing but the levels of the two times (its β is allowed what their difference cancels).
+/// Method: logarithms of 1 − β summed over either chain, `exp` and `expm1`. Source: Nichol, Dhariwal 2021,
+/// arXiv:2102.09672, section 4.
+///
+/// ```
+/// use alphabar::{Betas, Schedule, Timestep, Transition, check};
+///
+/// let betas = |full: &Schedule, kept: &[Timestep]| Betas::respaced(full, kept).unwrap().as_slice().to_vec();
+/// let between = |s, t| Transition::between(s, t).unwrap();
+/// check::forward::respacing(betas, Schedule::transition, between).points(8).assert();
+/// ```
+pub fn respacing<'f>(
+    betas: impl Fn(&Schedule, &[Timestep]) -> Vec<f64> + 'f,
+    transition: impl Fn(&Schedule, Timestep, Timestep) -> Transition + 'f,
+    between: impl Fn(Level, Level) -> Transition + 'f,
+) -> Check<'f> {
+    let method = Method::OtherPremises("logarithms of 1 − β summed over either chain");
+    let sentence = "β' = 1 − ᾱ_t/ᾱ_s between kept times gives the kept chain the ᾱ of the full one";
+    Check::new("any_subsequence_of_times_has_the_same_marginals", sentence, method, move |run| {
+        respace(run, &betas, &transition, &between)
+    })
+    .rejects(faults::RESPACINGS, |run, f| {
+        respace(run, f, Schedule::transition, |s, t| Transition::between(s, t).expect("ᾱ falls"))
+    })
 }
 
-/// The same from nothing but the levels of the two times: β is then allowed what their difference cancels.
-///
-/// # Errors
-/// The mismatch found.
-pub fn transition_between_levels(
-    f: impl Fn(Level, Level) -> Transition,
-    schedule: &Schedule,
-    s: Timestep,
-    t: Timestep,
+fn respace(
+    run: &Run,
+    betas: impl Fn(&Schedule, &[Timestep]) -> Vec<f64>,
+    transition: impl Fn(&Schedule, Timestep, Timestep) -> Transition,
+    between: impl Fn(Level, Level) -> Transition,
 ) -> Outcome {
-    let (from, to) = (schedule.level(s), schedule.level(t));
-    let larger = if from.alpha_bar() > 0.5 { to.one_minus_alpha_bar() } else { 1.0 };
-    span(&f(from, to), schedule, s, t, 2.0 * EPS * larger)
+    let points: Vec<[f64; 2]> = run.points().take(16).collect();
+    run.over_schedules(|schedule| {
+        points.iter().try_fold(Evidence::none(), |all, &[u, v]| {
+            let stride = 1 + (u * 0.3 * schedule.len() as f64) as usize;
+            let first = 1 + (v * stride.min(schedule.len()) as f64) as usize;
+            let kept: Vec<Timestep> = (first..=schedule.len()).step_by(stride).map(Timestep::new).collect();
+            let (s, t) = times(schedule, [u, v]);
+            let (from, to) = (schedule.level(s), schedule.level(t));
+            let larger = if from.alpha_bar() > 0.5 { to.one_minus_alpha_bar() } else { 1.0 };
+            Ok(all
+                .and(respaced(&betas, schedule, &kept)?)
+                .and(span(&transition(schedule, s, t), schedule, s, t, 0.0)?)
+                .and(span(&between(from, to), schedule, s, t, 2.0 * EPS * larger)?))
+        })
+    })
 }
 
 fn span(got: &Transition, schedule: &Schedule, s: Timestep, t: Timestep, cancelled: f64) -> Outcome {
@@ -91,14 +150,7 @@ fn span(got: &Transition, schedule: &Schedule, s: Timestep, t: Timestep, cancell
     Ok(trial.evidence())
 }
 
-/// A chain that visits only some times has at each the ᾱ of the full chain.
-///
-/// Method: logarithms of 1 − β' summed over the kept chain, against those of 1 − β over the full one. `f` gives the βs
-/// of the kept chain. Ledger S2.12.
-///
-/// # Errors
-/// The mismatch found.
-pub fn respaced(f: impl Fn(&Schedule, &[Timestep]) -> Vec<f64>, schedule: &Schedule, kept: &[Timestep]) -> Outcome {
+fn respaced(f: impl Fn(&Schedule, &[Timestep]) -> Vec<f64>, schedule: &Schedule, kept: &[Timestep]) -> Outcome {
     let full = log_alpha_bars(schedule.betas().as_slice());
     let betas = f(schedule, kept);
     let mut trial = Trial::new();
@@ -118,12 +170,34 @@ pub fn respaced(f: impl Fn(&Schedule, &[Timestep]) -> Vec<f64>, schedule: &Sched
 
 /// ln q(x_{1:T} | x_0) is the density of a multivariate Gaussian with the chain's mean and covariance.
 ///
-/// Method: the covariance `L Lᵀ` of the rolled-out chain, its Cholesky factor, its determinant; no product of
-/// kernels. `noise` chooses the path. Ledger S0.03, S1.16, S3.07.
+/// ```text
+/// ln q(x_{1:T} | x_0) = −½ [(x − μ)ᵀ (L Lᵀ)⁻¹ (x − μ) + ln det L Lᵀ + T ln 2π]
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn path_density(f: impl Fn(&Schedule, &[f64]) -> f64, schedule: &Schedule, x0: f64, noise: &[f64]) -> Outcome {
+/// `f(schedule, x_0 … x_T)`, for chains of one to eight steps. Method: L is the chain rolled out on unit impulses; its
+/// covariance, Cholesky factor and determinant; no product of kernels. Source: Ho et al. 2020, arXiv:2006.11239, eq. (2).
+///
+/// ```
+/// use alphabar::{Schedule, check, forward::path_log_density};
+///
+/// let mine = |schedule: &Schedule, path: &[f64]| path_log_density(schedule, path).unwrap();
+/// check::forward::path_density(mine).assert();
+/// ```
+pub fn path_density<'f>(f: impl Fn(&Schedule, &[f64]) -> f64 + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("multivariate Gaussian by the Cholesky factor of the chain's covariance");
+    let sentence = "ln q(x_{1:T} | x_0) = Σ ln q(x_t | x_{t−1}), with no factor q(x_0)";
+    Check::new("product_of_kernels_is_the_joint_gaussian", sentence, method, move |run| paths(run, &f))
+        .rejects(faults::PATHS, paths)
+}
+
+fn paths(run: &Run, f: impl Fn(&Schedule, &[f64]) -> f64) -> Outcome {
+    run.over(|[u, v, w, x, a, b, c]| {
+        let noise = [a, b, c].map(|u| uniform(u, -2.5, 2.5));
+        is_jointly_gaussian(&f, &short_chain([u, v, w]), uniform(x, -2.0, 2.0), &noise)
+    })
+}
+
+fn is_jointly_gaussian(f: impl Fn(&Schedule, &[f64]) -> f64, schedule: &Schedule, x0: f64, noise: &[f64]) -> Outcome {
     let betas = schedule.betas().as_slice();
     let steps = betas.len();
     let mut responses = DMatrix::zeros(steps, steps);
@@ -161,7 +235,16 @@ pub fn path_density(f: impl Fn(&Schedule, &[f64]) -> f64, schedule: &Schedule, x
 
 /// The mass of exp of a log density over x_1, x_2 given x_0, for a chain of two steps: 1 for a density.
 ///
-/// Method: the trapezoidal rule in two dimensions. Ledger S0.03, E0.1.
+/// Method: the trapezoidal rule in two dimensions.
+///
+/// ```
+/// use alphabar::{Betas, Schedule, check::forward::path_mass, forward::path_log_density};
+///
+/// let schedule = Schedule::new(Betas::new(vec![0.1, 0.3])?);
+/// let mass = path_mass(|schedule, path| path_log_density(schedule, path).unwrap(), &schedule, 0.0);
+/// assert!((mass - 1.0).abs() < 1e-12);
+/// # Ok::<(), alphabar::Error>(())
+/// ```
 #[must_use]
 pub fn path_mass(f: impl Fn(&Schedule, &[f64]) -> f64, schedule: &Schedule, x0: f64) -> f64 {
     let std = |beta: f64| beta.sqrt();
@@ -177,13 +260,31 @@ pub fn path_mass(f: impl Fn(&Schedule, &[f64]) -> f64, schedule: &Schedule, x0: 
 
 /// The covariances of x_0 … x_T are the inverse of a tri-diagonal precision matrix: a Markov chain of Gaussians.
 ///
-/// Method: the precision is added up kernel by kernel, `Σ_t (e_t − √α_t e_{t−1})(…)ᵀ/β_t + e_0 e_0ᵀ/v_0`, and times
-/// the covariances it must be the identity; given a state between them, two states have no covariance left. Ledger
-/// S0.18, S1.12, S3.02, S3.03.
+/// ```text
+/// Cov(x_s, x_t) = √(ᾱ_t/ᾱ_s) Var(x_s)        Cov⁻¹ = Σ_t (e_t − √α_t e_{t−1})(e_t − √α_t e_{t−1})ᵀ/β_t + e_0 e_0ᵀ/v_0
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn covariance(
+/// `f(schedule, s, t, v_0)`, s ≤ t, for chains of one to eight steps. Method: the precision is added up kernel by kernel,
+/// and times the covariances it must be the identity; given a state between them, two states have no covariance left.
+/// Source: Ho et al. 2020, arXiv:2006.11239, eq. (2).
+///
+/// ```
+/// use alphabar::{check, forward::covariance};
+///
+/// check::forward::covariance(covariance).assert();
+/// ```
+pub fn covariance<'f>(f: impl Fn(&Schedule, Timestep, Timestep, f64) -> f64 + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("precision matrix added up kernel by kernel, times the covariances");
+    let sentence = "Cov(x_s, x_t) = √(ᾱ_t/ᾱ_s) Var(x_s); the precision matrix is tri-diagonal";
+    Check::new("states_are_jointly_gaussian_and_markov", sentence, method, move |run| covary(run, &f))
+        .rejects(faults::COVARIANCES, covary)
+}
+
+fn covary(run: &Run, f: impl Fn(&Schedule, Timestep, Timestep, f64) -> f64) -> Outcome {
+    run.over(|[u, v, w, data]| inverts_the_precision(&f, &short_chain([u, v, w]), log_uniform(data, 0.05, 5.0)))
+}
+
+fn inverts_the_precision(
     f: impl Fn(&Schedule, Timestep, Timestep, f64) -> f64,
     schedule: &Schedule,
     data_var: f64,
@@ -216,7 +317,7 @@ fn partial_covariances(trial: &mut Trial, got: &DMatrix<f64>) -> Result<(), Mism
     Ok(())
 }
 
-fn precision(betas: &[f64], data_var: f64) -> DMatrix<f64> {
+pub(super) fn precision(betas: &[f64], data_var: f64) -> DMatrix<f64> {
     let mut all = DMatrix::zeros(betas.len() + 1, betas.len() + 1);
     all[(0, 0)] = 1.0 / data_var;
     for (t, &beta) in betas.iter().enumerate() {
@@ -227,14 +328,4 @@ fn precision(betas: &[f64], data_var: f64) -> DMatrix<f64> {
         all[(t + 1, t)] -= kept / beta;
     }
     all
-}
-
-/// Var(x_t) as the last entry of the inverted precision matrix of the chain.
-///
-/// # Panics
-/// If the precision is singular, which no chain's is.
-#[must_use]
-pub fn marginal_by_inversion(betas: &[f64], data_var: f64) -> f64 {
-    let inverse = precision(betas, data_var).try_inverse().expect("the precision of a chain is positive definite");
-    inverse[(betas.len(), betas.len())]
 }

@@ -1,9 +1,10 @@
-//! Claims on the posterior q(x_s | x_t, x₀): mean and variance, completed square, density, Markov property.
+//! Claims on the posterior q(x_s | x_t, x₀): mean and variance, completed square, density, Markov property; and on the
+//! true reverse q(x_s | x_t).
 
 pub mod faults;
+mod reverse;
 #[cfg(feature = "verify")]
 pub(super) mod rows;
-mod reverse;
 
 use std::f64::consts::TAU;
 
@@ -14,15 +15,13 @@ use crate::posterior::{Collection, LogVarianceClip, Moments, Quadratic};
 use crate::schedule::{Schedule, Timestep, Transition};
 
 use super::witness::simulate::Marginal;
-use super::{Check, Evidence, Method, Mismatch, Outcome, Run, Tol, Trial, uniform};
+use super::{Check, Evidence, Method, Mismatch, Outcome, Run, Tol, Trial, log_uniform, uniform};
 
-#[cfg(feature = "verify")]
-pub(crate) use reverse::divergences;
-pub use reverse::{information_is_the_difference, mixture_reverses, reverse_composes, reverse_equals_bayes};
+pub use reverse::{composition, information, mixture_reverse, true_reverse};
 
 /// Where a claim on the posterior is tried: a transition of a chain, t − 1 → t as a rule, x₀ and x_t.
 #[derive(Clone, Debug)]
-pub struct Point {
+struct Point {
     /// The βs up to s, then that of the transition.
     betas: Vec<f64>,
     /// How many steps of the chain are behind x_t.
@@ -34,21 +33,13 @@ pub struct Point {
 
 impl Point {
     /// The point (x₀, x_t) at time t of a schedule.
-    ///
-    /// # Panics
-    /// If t is not one of 1 … T.
-    #[must_use]
-    pub fn new(schedule: &Schedule, t: Timestep, x0: f64, xt: f64) -> Self {
+    fn new(schedule: &Schedule, t: Timestep, x0: f64, xt: f64) -> Self {
         let betas = schedule.betas().as_slice()[..t.get()].to_vec();
         Self { betas, steps: t.get(), transition: schedule.step(t), x0, xt }
     }
 
     /// The same for a transition s → t that skips times: the variance its steps accumulate takes the place of β_t.
-    ///
-    /// # Panics
-    /// Unless s < t ≤ T.
-    #[must_use]
-    pub fn far(schedule: &Schedule, s: Timestep, t: Timestep, x0: f64, xt: f64) -> Self {
+    fn far(schedule: &Schedule, s: Timestep, t: Timestep, x0: f64, xt: f64) -> Self {
         let (before, between) = schedule.betas().as_slice()[..t.get()].split_at(s.get());
         let beta = Marginal::through(between).var;
         let betas = before.iter().copied().chain([beta]).collect();
@@ -56,65 +47,52 @@ impl Point {
     }
 
     /// The point where x_t is what x₀ and a noise of the given size (in standard deviations) lead to.
-    ///
-    /// # Panics
-    /// If t is not one of 1 … T.
-    #[must_use]
-    pub fn typical(schedule: &Schedule, t: Timestep, x0: f64, noise: f64) -> Self {
+    fn typical(schedule: &Schedule, t: Timestep, x0: f64, noise: f64) -> Self {
         let mut at = Self::new(schedule, t, x0, 0.0);
         let (m, v) = at.forward(t.get());
         at.xt = m * x0 + v.sqrt() * noise;
         at
     }
 
-    /// The same transition at another x_t.
-    #[must_use]
-    pub fn with_xt(self, xt: f64) -> Self {
-        Self { xt, ..self }
-    }
-
     /// t, counting a transition that skips times as one step.
-    #[must_use]
-    pub const fn t(&self) -> usize {
+    const fn t(&self) -> usize {
         self.betas.len()
     }
 
     /// Steps behind x_t, each of which rounds.
-    pub(crate) const fn steps(&self) -> f64 {
+    const fn steps(&self) -> f64 {
         self.steps as f64
     }
 
     /// The transition t − 1 → t, as the code under test is given it.
-    #[must_use]
-    pub const fn transition(&self) -> &Transition {
+    const fn transition(&self) -> &Transition {
         &self.transition
     }
 
     /// x_t.
-    #[must_use]
-    pub const fn xt(&self) -> f64 {
+    const fn xt(&self) -> f64 {
         self.xt
     }
 
     /// β_t, and (m, v) of x_{t−1} | x₀ ~ N(m x₀, v).
-    pub(crate) fn parts(&self) -> (f64, f64, f64) {
+    fn parts(&self) -> (f64, f64, f64) {
         let (m, v) = self.forward(self.t() - 1);
         (self.betas[self.t() - 1], m, v)
     }
 
     /// Factor and variance after so many steps of x ← √(1 − β) x + √β ε.
-    pub(crate) fn forward(&self, steps: usize) -> (f64, f64) {
+    fn forward(&self, steps: usize) -> (f64, f64) {
         let Marginal { coefficient, var } = Marginal::through(&self.betas[..steps]);
         (coefficient, var)
     }
 
-    pub(crate) fn place(&self) -> String {
+    fn place(&self) -> String {
         format!("t = {}, x0 = {}, xt = {}", self.t(), self.x0, self.xt)
     }
 }
 
 /// Posterior and true reverse by adding precisions: prior N(mean, var) of x_s against x_t = √α x_s + √β ε.
-pub(crate) fn precision_addition(beta: f64, prior: Moments, xt: f64) -> Moments {
+fn precision_addition(beta: f64, prior: Moments, xt: f64) -> Moments {
     let precision = (1.0 - beta) / beta + 1.0 / prior.var;
     let var = 1.0 / precision;
     Moments { mean: var * ((1.0 - beta).sqrt() * xt / beta + prior.mean / prior.var), var }
@@ -196,17 +174,42 @@ fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) -> Out
 }
 // ANCHOR_END: bayes
 
-/// The logarithm of the posterior variance is that of Bayes' rule; at t = 1, where it is −∞, it is ln β̃_2 or ln of the floor.
+/// The logarithm of the posterior variance is that of Bayes' rule; at t = 1, where it is −∞, it is ln β̃_2 or that of
+/// the floor.
 ///
-/// `f` is given the transition to t, the transition to the second time, and the convention. Method: recursion and
-/// precision addition. T ≥ 2. Ledger A0.2, B8.
+/// ```text
+/// ln β̃_t for t > 1        ln β̃_2, or ln floor where that is larger
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
+/// `f` is given the transition to t, the transition to the second time, and the convention. Method: recursion on the βs
+/// and addition of precisions, at up to 17 times of every schedule with T ≥ 2. Source of the convention: Nichol,
+/// Dhariwal 2021, arXiv:2102.09672, whose code clips so.
 ///
-/// # Panics
-/// If t is not one of 1 … T, or T = 1.
-pub fn log_variance_is_clipped(
+/// ```
+/// use alphabar::{check, posterior::log_variance_clipped};
+///
+/// check::posterior::log_variance(log_variance_clipped).assert();
+/// ```
+pub fn log_variance<'f>(f: impl Fn(&Transition, &Transition, LogVarianceClip) -> Result<f64> + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("recursion on the βs, precision addition");
+    let sentence = "ln β̃ is that of Bayes' rule, with −∞ at t = 1 replaced by ln β̃_2 or by the logarithm of a floor";
+    Check::new("clipped_log_variance_follows_its_convention", sentence, method, move |run| clips(run, &f))
+        .rejects(faults::LOG_VARIANCES, clips)
+}
+
+fn clips(run: &Run, f: impl Fn(&Transition, &Transition, LogVarianceClip) -> Result<f64>) -> Outcome {
+    run.over_schedules(|schedule| {
+        let mut all = Evidence::none();
+        for t in (1..=schedule.len()).step_by(1 + schedule.len() / 16).filter(|_| schedule.len() >= 2) {
+            for clip in [LogVarianceClip::CopySecond, LogVarianceClip::Floor(1e-20)] {
+                all = all.and(log_variance_is_clipped(&f, schedule, Timestep::new(t), clip)?);
+            }
+        }
+        Ok(all)
+    })
+}
+
+fn log_variance_is_clipped(
     f: impl Fn(&Transition, &Transition, LogVarianceClip) -> Result<f64>,
     schedule: &Schedule,
     t: Timestep,
@@ -229,15 +232,43 @@ pub fn log_variance_is_clipped(
     Ok(trial.evidence())
 }
 
-/// Mean and variance equal the Schur complement of the joint Gaussian of (x₀, x_s, x_t), in any number of dimensions
-/// and for data of any covariance: coordinates do not mix, and q(x₀) cancels.
+/// Mean and variance equal the Schur complement of the joint Gaussian of (x₀, x_s, x_t), for data of any covariance:
+/// coordinates do not mix, and q(x₀) cancels.
 ///
-/// `data` is the d × d covariance of x₀, `x0` and `xt` have length d. The joint is built by recursion on the βs.
-/// Method: conditioning by LU on the 3d × 3d covariance. Ledger S0.51, S0.52, S3.35, S3.36, S1.50.
+/// ```text
+/// E[x_s | y] = C_sy C_yy⁻¹ y        Cov(x_s | y) = C_ss − C_sy C_yy⁻¹ C_ys        y = (x₀, x_t)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn equals_conditioning(
+/// The joint is built by recursion on the βs, for data of two correlated coordinates. Method: conditioning by LU on the
+/// covariance. Source of the law: Ho et al. 2020, arXiv:2006.11239, eq. (6), (7).
+///
+/// ```
+/// use alphabar::{check, posterior::posterior};
+///
+/// check::posterior::conditional_of_the_joint(posterior).points(8).assert();
+/// ```
+pub fn conditional_of_the_joint<'f>(f: impl Fn(&Transition, f64, f64) -> Moments + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("Schur complement of the joint Gaussian, data of any covariance");
+    let sentence = "q(x_{t−1} | x_t, x₀) is the conditional of the joint: q(x₀) cancels, coordinates do not mix";
+    Check::new("posterior_is_the_conditional_of_the_joint", sentence, method, move |run| schur(run, &f))
+        .rejects(faults::LAWS, schur)
+}
+
+fn schur(run: &Run, f: impl Fn(&Transition, f64, f64) -> Moments) -> Outcome {
+    at_some_times(run, |schedule, t, [a, b, c, d]| {
+        let scale = log_uniform(a, 0.1, 4.0);
+        let (x0, xt) =
+            ([uniform(b, -2.0, 2.0), uniform(c, -2.0, 2.0)], [uniform(d, -2.0, 2.0), uniform(b, -2.0, 2.0)]);
+        equals_conditioning(&f, &Point::new(schedule, t, 0.0, 0.0), &covariance(scale), &x0, &xt)
+    })
+}
+
+/// A covariance with correlation ½.
+fn covariance(scale: f64) -> DMatrix<f64> {
+    DMatrix::from_row_slice(2, 2, &[scale, 0.5 * scale, 0.5 * scale, 1.0 * scale])
+}
+
+fn equals_conditioning(
     f: impl Fn(&Transition, f64, f64) -> Moments,
     at: &Point,
     data: &DMatrix<f64>,
@@ -269,7 +300,7 @@ pub fn equals_conditioning(
 }
 
 /// E and Cov of x_{t−1} given x_t and x₀, with x₀ ~ N(0, data), from the joint covariance.
-pub(crate) fn condition(at: &Point, data: &DMatrix<f64>, x0: &[f64], xt: &[f64]) -> (DVector<f64>, DMatrix<f64>) {
+fn condition(at: &Point, data: &DMatrix<f64>, x0: &[f64], xt: &[f64]) -> (DVector<f64>, DMatrix<f64>) {
     let d = x0.len();
     let (beta, m, v) = at.parts();
     let root = (1.0 - beta).sqrt();
@@ -297,12 +328,32 @@ pub(crate) fn condition(at: &Point, data: &DMatrix<f64>, x0: &[f64], xt: &[f64])
 /// square = 2e(0) − e(1) − e(−1)        linear = (e(1) − e(−1))/2        constant = −2 e(0)
 /// ```
 ///
-/// Method: interpolation, m, v, M, V by recursion on the βs; the completed square against the addition of precisions.
-/// t ≥ 2. Ledger S0.43 to S0.50, S1.32.
+/// m, v, M, V come from the recursion on the βs; the completed square is compared with the addition of precisions. At
+/// t = 1 the code under test is expected to refuse. Source: Ho et al. 2020, arXiv:2006.11239, eq. (6), (7), whose
+/// derivation completes this square.
 ///
-/// # Errors
-/// The mismatch found; at t = 1 the code under test is expected to refuse.
-pub fn quadratic_interpolates(
+/// ```
+/// use alphabar::{check, posterior::quadratic};
+///
+/// check::posterior::completed_square(quadratic).points(8).assert();
+/// ```
+pub fn completed_square<'f>(f: impl Fn(&Transition, f64, f64, Collection) -> Result<Quadratic> + 'f) -> Check<'f> {
+    let method = Method::Enumeration("three values of the exponent, from the βs, determine its coefficients");
+    let sentence =
+        "every line of the completed square has the coefficients of Bayes' exponent and completes to the posterior";
+    Check::new("completed_square_is_the_exponent", sentence, method, move |run| squares(run, &f))
+        .rejects(faults::SQUARES, squares)
+}
+
+fn squares(run: &Run, f: impl Fn(&Transition, f64, f64, Collection) -> Result<Quadratic>) -> Outcome {
+    at_some_times(run, |schedule, t, [a, b, ..]| {
+        let at = Point::new(schedule, t, uniform(a, -2.0, 2.0), uniform(b, -2.0, 2.0));
+        let lines = Collection::ALL.iter().map(|line| quadratic_interpolates(&f, &at, *line));
+        lines.into_iter().try_fold(Evidence::none(), |all, e| Ok(all.and(e?)))
+    })
+}
+
+fn quadratic_interpolates(
     f: impl Fn(&Transition, f64, f64, Collection) -> Result<Quadratic>,
     at: &Point,
     line: Collection,
@@ -344,13 +395,13 @@ pub fn quadratic_interpolates(
 }
 
 /// Coefficients of Bayes' exponent at a point, by three values of it.
-pub(crate) fn interpolate(at: &Point) -> (f64, f64, f64) {
+fn interpolate(at: &Point) -> (f64, f64, f64) {
     let (low, mid, high) = (exponent(at, -1.0), exponent(at, 0.0), exponent(at, 1.0));
     (2.0 * mid - high - low, 0.5 * (high - low), -2.0 * mid)
 }
 
 /// Bayes' exponent at x_s, from the βs.
-pub(crate) fn exponent(at: &Point, xs: f64) -> f64 {
+fn exponent(at: &Point, xs: f64) -> f64 {
     let (beta, m, v) = at.parts();
     let (factor, var) = at.forward(at.t());
     let square = |x: f64| x * x;
@@ -358,15 +409,48 @@ pub(crate) fn exponent(at: &Point, xs: f64) -> f64 {
     -0.5 * (forward + square(xs - m * at.x0) / v - square(at.xt - factor * at.x0) / var)
 }
 
-/// The log density is that of the joint over that of what is given, has mass 1 and the moments of Bayes' rule.
+/// Both forms of the log density are that of the joint over that of what is given, with mass 1 and the moments of Bayes'
+/// rule: N(x_s; μ̃, β̃) written out, and Bayes' ratio.
 ///
-/// `f(step, x0, xt, xs)` sums over entries. `offsets` are deviations of x_s from its mean, in standard deviations, one
-/// an entry; mean and variance are checked at the first entry. Method: joint by the recursion on the βs, trapezoidal
-/// quadrature (exponentially convergent for a Gaussian). t ≥ 2. Ledger S0.30, S0.41, S1.33, S3.38 to S3.40.
+/// ```text
+/// ln q(x_s | x_t, x₀) = ln q(x_t | x_s) + ln q(x_s | x₀) − ln q(x_t | x₀)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn density_is_the_joint_over_the_given(
+/// Each takes (step, x₀, x_t, x_s) and sums over entries. Method: joint by the recursion on the βs, trapezoidal quadrature
+/// (exponentially convergent for a Gaussian), at t ≥ 2. Source: Ho et al. 2020, arXiv:2006.11239, eq. (6).
+///
+/// ```
+/// use alphabar::{Transition, check, posterior::{log_bayes_ratio, log_density}};
+/// use ndarray::aview1;
+///
+/// type Density = fn(&Transition, &[f64], &[f64], &[f64]) -> f64;
+/// let direct: Density = |step, x0, xt, xs| log_density(step, &aview1(x0), &aview1(xt), &aview1(xs)).unwrap();
+/// let ratio: Density = |step, x0, xt, xs| log_bayes_ratio(step, &aview1(x0), &aview1(xt), &aview1(xs)).unwrap();
+/// check::posterior::density(direct, ratio).points(8).assert();
+/// ```
+pub fn density<'f>(
+    direct: impl Fn(&Transition, &[f64], &[f64], &[f64]) -> f64 + 'f,
+    ratio: impl Fn(&Transition, &[f64], &[f64], &[f64]) -> f64 + 'f,
+) -> Check<'f> {
+    let method = Method::Numerical("joint over given by the recursion, trapezoidal quadrature");
+    let sentence = "Bayes' ratio and N(x; μ̃, β̃) are the same density: equal at every point, of mass 1";
+    Check::new("posterior_density_is_bayes_ratio", sentence, method, move |run| {
+        Ok(densities(run, &direct)?.and(densities(run, &ratio)?))
+    })
+    .rejects(faults::DENSITIES, |run, f| Ok(densities(run, f)?.and(densities(run, f)?)))
+}
+
+fn densities(run: &Run, f: impl Fn(&Transition, &[f64], &[f64], &[f64]) -> f64) -> Outcome {
+    after_the_first(run, |schedule, t, [a, b, c, d]| {
+        let at = Point::typical(schedule, t, uniform(a, -1.5, 1.5), uniform(b, -3.0, 3.0));
+        let offsets = [uniform(c, -4.0, 4.0), uniform(d, -4.0, 4.0), uniform(c * d, -3.0, 3.0)];
+        density_is_the_joint_over_the_given(&f, &at, &offsets)
+    })
+}
+
+/// `offsets` are deviations of x_s from its mean, in standard deviations, one an entry; mean and variance are checked at
+/// the first entry.
+fn density_is_the_joint_over_the_given(
     f: impl Fn(&Transition, &[f64], &[f64], &[f64]) -> f64,
     at: &Point,
     offsets: &[f64],
@@ -403,7 +487,7 @@ pub fn density_is_the_joint_over_the_given(
 }
 
 /// ln q(x_t | x_s) + ln q(x_s | x₀) − ln q(x_t | x₀) from the βs.
-pub(crate) fn log_ratio(at: &Point, xs: f64) -> f64 {
+fn log_ratio(at: &Point, xs: f64) -> f64 {
     let (beta, _, v) = at.parts();
     let (_, var) = at.forward(at.t());
     exponent(at, xs) - 0.5 * ((TAU * beta).ln() + (TAU * v).ln() - (TAU * var).ln())
@@ -434,11 +518,28 @@ fn log_ratio_size(at: &Point, xs: f64) -> f64 {
 /// Cov(x₀, x_t) − Cov(x₀, x_s) Cov(x_s, x_t)/Var(x_s) = 0
 /// ```
 ///
-/// Method: partial covariance. Ledger S0.42.
+/// `f(step, v₀)` is the covariance for data of variance v₀. Method: recursion on the βs, partial covariance. Source: Ho
+/// et al. 2020, arXiv:2006.11239, eq. (2).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn is_markov(f: impl Fn(&Transition, f64) -> [[f64; 3]; 3], at: &Point, data_var: f64) -> Outcome {
+/// ```
+/// use alphabar::{check, posterior::joint_covariance};
+///
+/// check::posterior::markov(joint_covariance).assert();
+/// ```
+pub fn markov<'f>(f: impl Fn(&Transition, f64) -> [[f64; 3]; 3] + 'f) -> Check<'f> {
+    let method = Method::Enumeration("recursion on the βs, partial covariance");
+    let sentence = "x_t and x₀ are uncorrelated given x_{t−1}: the forward chain is Markov";
+    Check::new("forward_chain_is_markov", sentence, method, move |run| markovs(run, &f))
+        .rejects(faults::JOINTS, markovs)
+}
+
+fn markovs(run: &Run, f: impl Fn(&Transition, f64) -> [[f64; 3]; 3]) -> Outcome {
+    at_some_times(run, |schedule, t, [a, ..]| {
+        is_markov(&f, &Point::new(schedule, t, 0.0, 0.0), log_uniform(a, 0.05, 5.0))
+    })
+}
+
+fn is_markov(f: impl Fn(&Transition, f64) -> [[f64; 3]; 3], at: &Point, data_var: f64) -> Outcome {
     let got = f(&at.transition, data_var);
     let (beta, m, v) = at.parts();
     let root = (1.0 - beta).sqrt();
@@ -459,6 +560,27 @@ pub fn is_markov(f: impl Fn(&Transition, f64) -> [[f64; 3]; 3], at: &Point, data
     let partial = got[0][2] - got[0][1] * got[1][2] / got[1][1];
     trial.close("partial covariance given xs", partial, 0.0, tol, || at.place())?;
     Ok(trial.evidence())
+}
+
+/// The first, second, a middle and the last time of every schedule.
+fn at_some_times(run: &Run, mut claim: impl FnMut(&Schedule, Timestep, [f64; 4]) -> Outcome) -> Outcome {
+    let mut points = run.points::<4>().collect::<Vec<_>>().into_iter().cycle();
+    run.over_schedules(|schedule| {
+        let mut times = vec![1, 2, schedule.len().div_ceil(2), schedule.len()];
+        times.retain(|t| *t <= schedule.len());
+        times.dedup();
+        let mut all = Evidence::none();
+        for t in times {
+            let u = points.next().expect("a run has at least one point, and they cycle");
+            all = all.and(claim(schedule, Timestep::new(t), u)?);
+        }
+        Ok(all)
+    })
+}
+
+/// [`at_some_times`] without t = 1, where the posterior is a point.
+fn after_the_first(run: &Run, mut claim: impl FnMut(&Schedule, Timestep, [f64; 4]) -> Outcome) -> Outcome {
+    at_some_times(run, |schedule, t, u| if t.get() == 1 { Ok(Evidence::none()) } else { claim(schedule, t, u) })
 }
 
 fn failure(what: &str, at: &str) -> Mismatch {

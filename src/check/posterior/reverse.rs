@@ -2,10 +2,10 @@
 
 use std::f64::consts::TAU;
 
-use super::{Point, precision_addition};
-use crate::check::{Outcome, Tol, Trial};
+use super::{Point, after_the_first, at_some_times, faults, precision_addition};
+use crate::check::{Check, Evidence, Method, Outcome, Run, Tol, Trial, log_uniform, uniform};
 use crate::posterior::{Component, Moments};
-use crate::schedule::{Schedule, Timestep, Transition};
+use crate::schedule::{Betas, Schedule, Timestep, Transition};
 
 /// For Gaussian data the reverse kernel is Bayes' rule with the marginal of x_s as prior.
 ///
@@ -13,11 +13,29 @@ use crate::schedule::{Schedule, Timestep, Transition};
 /// x_s ~ N(m μ₀, m² v₀ + v)        x_t | x_s ~ N(√α x_s, β)
 /// ```
 ///
-/// Method: recursion on the βs and addition of precisions; nothing is averaged over x₀. Ledger S2.14, S1.29.
+/// Method: recursion on the βs and addition of precisions; nothing is averaged over x₀. Source: Bayes' rule; Bao et al.
+/// 2022, arXiv:2201.06503, has the reverse of any data.
 ///
-/// # Errors
-/// The mismatch found.
-pub fn reverse_equals_bayes(f: impl Fn(&Transition, Moments, f64) -> Moments, at: &Point, data: Moments) -> Outcome {
+/// ```
+/// use alphabar::{check, posterior::true_reverse};
+///
+/// check::posterior::true_reverse(true_reverse).assert();
+/// ```
+pub fn true_reverse<'f>(f: impl Fn(&Transition, Moments, f64) -> Moments + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("Bayes' rule with the marginal of x_{t−1} as prior");
+    let sentence = "for Gaussian data q(x_{t−1} | x_t) is the posterior averaged over x₀ given x_t";
+    Check::new("true_reverse_equals_bayes", sentence, method, move |run| reverses(run, &f))
+        .rejects(faults::REVERSES, reverses)
+}
+
+fn reverses(run: &Run, f: impl Fn(&Transition, Moments, f64) -> Moments) -> Outcome {
+    at_some_times(run, |schedule, t, [a, b, c, _]| {
+        let data = Moments { mean: uniform(a, -2.0, 2.0), var: log_uniform(b, 0.05, 5.0) };
+        reverse_equals_bayes(&f, &Point::new(schedule, t, 0.0, uniform(c, -3.0, 3.0)), data)
+    })
+}
+
+fn reverse_equals_bayes(f: impl Fn(&Transition, Moments, f64) -> Moments, at: &Point, data: Moments) -> Outcome {
     let got = f(at.transition(), data, at.xt());
     let (prior, want) = reverse(at, data);
     let rounding = (2.0 * at.steps() + 24.0) * f64::EPSILON;
@@ -36,13 +54,36 @@ fn reverse(at: &Point, data: Moments) -> (Moments, Moments) {
     (prior, precision_addition(beta, prior, at.xt()))
 }
 
-/// For a mixture the reverse kernel is `q(x_t | x_s) q(x_s)/q(x_t)`, whatever the mixture's own algebra says.
+/// For a mixture the reverse kernel is q(x_t | x_s) q(x_s)/q(x_t), whatever the mixture's own algebra says.
 ///
-/// Both densities on a grid around x_t/√α, normalised by the trapezoidal rule. Method: quadrature. Ledger S1.29, S2.14.
+/// ```text
+/// q(x_s | x_t) = q(x_t | x_s) q(x_s) / ∫ q(x_t | x_s) q(x_s) dx_s
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn mixture_reverses(
+/// Both densities are evaluated on a grid around x_t/√α. Method: Bayes' rule normalised by the trapezoidal rule. Source:
+/// Bayes' rule.
+///
+/// ```
+/// use alphabar::{check, posterior::true_reverse_mixture};
+///
+/// check::posterior::mixture_reverse(true_reverse_mixture).points(8).assert();
+/// ```
+pub fn mixture_reverse<'f>(f: impl Fn(&Transition, &[Component], f64) -> Vec<Component> + 'f) -> Check<'f> {
+    let method = Method::Numerical("Bayes' rule normalised by trapezoidal quadrature");
+    let sentence =
+        "for a mixture q(x_{t−1} | x_t) is the mixture of the components' reverse kernels, reweighted by x_t";
+    Check::new("mixture_reverse_equals_bayes", sentence, method, move |run| mixtures(run, &f))
+        .rejects(faults::MIXTURES, mixtures)
+}
+
+fn mixtures(run: &Run, f: impl Fn(&Transition, &[Component], f64) -> Vec<Component>) -> Outcome {
+    at_some_times(run, |schedule, t, [a, b, ..]| {
+        let at = Point::typical(schedule, t, uniform(a, -2.0, 2.0), uniform(b, -2.0, 2.0));
+        mixture_reverses(&f, &at, &gmm())
+    })
+}
+
+fn mixture_reverses(
     f: impl Fn(&Transition, &[Component], f64) -> Vec<Component>,
     at: &Point,
     data: &[Component],
@@ -59,7 +100,7 @@ pub fn mixture_reverses(
     let reach = 12.0 * beta.sqrt() / root;
     let (low, high) = (low.max(at.xt() / root - reach), high.min(at.xt() / root + reach));
     if low >= high {
-        return Ok(crate::check::Evidence::none());
+        return Ok(Evidence::none());
     }
     let n = 600;
     let step = (high - low) / f64::from(n);
@@ -89,22 +130,28 @@ pub fn mixture_reverses(
 /// q(x_{t−1}) = ∫ q(x_{t−1} | x_t) q(x_t) dx_t
 /// ```
 ///
-/// Meant for short chains with βs of ordinary size (a grid of `points` between ±`reach` resolves every kernel).
-/// Method: composition by quadrature against marginals by recursion. Ledger S2.15, S2.16.
+/// A chain of three steps with βs of ordinary size, whose kernels the grid resolves; other points, seeds and schedules
+/// change nothing. Method: composition by quadrature against marginals by recursion. Source: Ho et al. 2020,
+/// arXiv:2006.11239, eq. (1).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn reverse_composes(
-    f: impl Fn(&Transition, &[Component], f64) -> Vec<Component>,
-    schedule: &Schedule,
-    data: &[Component],
-    reach: f64,
-    points: u32,
-) -> Outcome {
+/// ```
+/// use alphabar::{check, posterior::true_reverse_mixture};
+///
+/// check::posterior::composition(true_reverse_mixture).assert();
+/// ```
+pub fn composition<'f>(f: impl Fn(&Transition, &[Component], f64) -> Vec<Component> + 'f) -> Check<'f> {
+    let method = Method::Numerical("composition of the kernels on a grid, against marginals by recursion");
+    let sentence = "the reverse kernels carry q(x_T) back to the data, an integral a step";
+    Check::new("reverse_kernels_compose_to_the_data", sentence, method, move |_| reverse_composes(&f))
+        .rejects(faults::MIXTURES, |_, f| reverse_composes(f))
+}
+
+fn reverse_composes(f: impl Fn(&Transition, &[Component], f64) -> Vec<Component>) -> Outcome {
+    let (chain, data, reach, points) = (toy(), gmm(), 7.0, 350);
     let step = 2.0 * reach / f64::from(points);
     let grid: Vec<f64> = (0..=points).map(|k| step.mul_add(f64::from(k), -reach)).collect();
     let marginal = |t: usize| -> Vec<f64> {
-        let point = Point::new(schedule, schedule.last(), 0.0, 0.0);
+        let point = Point::new(&chain, chain.last(), 0.0, 0.0);
         let (m, v) = point.forward(t);
         let at = |c: &Component| Component {
             moments: Moments { mean: m * c.moments.mean, var: m * m * c.moments.var + v },
@@ -114,15 +161,15 @@ pub fn reverse_composes(
         grid.iter().map(|x| density(&law, *x)).collect()
     };
     let mut trial = Trial::new();
-    let mut law = marginal(schedule.len());
-    for t in (1..=schedule.len()).rev() {
-        let transition = schedule.step(Timestep::new(t));
+    let mut law = marginal(chain.len());
+    for t in (1..=chain.len()).rev() {
+        let transition = chain.step(Timestep::new(t));
         let mut before = vec![0.0; grid.len()];
         for (xt, mass) in grid.iter().zip(&law) {
             if mass * step < 1e-18 {
                 continue;
             }
-            let kernel = f(&transition, data, *xt);
+            let kernel = f(&transition, &data, *xt);
             before.iter_mut().zip(&grid).for_each(|(sum, xs)| *sum += step * mass * density(&kernel, *xs));
         }
         let tol = Tol::abs(1e-12, "sum of some hundred positive terms of order 1; quadrature error below 1e-15");
@@ -134,6 +181,17 @@ pub fn reverse_composes(
     Ok(trial.evidence())
 }
 
+/// βs 0.1, 0.3 and 0.5.
+pub(super) fn toy() -> Schedule {
+    Schedule::new(Betas::new(vec![0.1, 0.3, 0.5]).expect("inside (0, 1)"))
+}
+
+/// 0.3 N(−1.5, 0.3²) + 0.7 N(1, 0.5²).
+pub(super) fn gmm() -> [Component; 2] {
+    let part = |weight, mean, std: f64| Component { weight, moments: Moments { mean, var: std * std } };
+    [part(0.3, -1.5, 0.3), part(0.7, 1.0, 0.5)]
+}
+
 /// Training against the posterior that knows x₀ costs I(x_s; x₀ | x_t) more than against the true reverse, whatever the
 /// model.
 ///
@@ -141,12 +199,44 @@ pub fn reverse_composes(
 /// E_{x₀|x_t} KL(q(x_s | x_t, x₀) ‖ p) − KL(q(x_s | x_t) ‖ p) = I(x_s; x₀ | x_t)
 /// ```
 ///
-/// `f(step, v₀)` gives the information. Method: Gauss–Hermite over x₀ | x_t and over x_s, exact for the quadratics that
-/// the logarithms are. t ≥ 2. Ledger B28, S1.45.
+/// `f(step, v₀)` gives the information for data of variance v₀. Method: Gauss–Hermite over x₀ | x_t and over x_s, exact
+/// for the quadratics that the logarithms are, at t ≥ 2. Source: chain rule of the relative entropy (Cover, Thomas 2006,
+/// eq. 2.67).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn information_is_the_difference(
+/// ```
+/// use alphabar::{check, posterior::conditional_information};
+///
+/// check::posterior::information(conditional_information).assert();
+/// ```
+pub fn information<'f>(f: impl Fn(&Transition, f64) -> f64 + 'f) -> Check<'f> {
+    let method = Method::Numerical("Gauss–Hermite over x₀ given x_t and over x_{t−1}");
+    let sentence = "training against the posterior costs I(x_{t−1}; x₀ | x_t) more than against the true reverse, whatever the model";
+    Check::new("posterior_loss_exceeds_reverse_loss_by_information", sentence, method, move |run| {
+        informations(run, &f)
+    })
+    .rejects(faults::INFORMATIONS, informations)
+}
+
+fn informations(run: &Run, f: impl Fn(&Transition, f64) -> f64) -> Outcome {
+    after_the_first(run, |schedule, t, [a, b, c, d]| {
+        let data = Moments { mean: uniform(a, -2.0, 2.0), var: log_uniform(b, 0.05, 5.0) };
+        let at = Point::typical(schedule, t, uniform(c, -2.0, 2.0), uniform(d, -2.0, 2.0));
+        let near = posterior(&at, data.mean);
+        let model = Moments {
+            mean: near.mean + uniform(d, -1.0, 1.0) * near.var.sqrt(),
+            var: near.var * log_uniform(a, 0.5, 2.0),
+        };
+        information_is_the_difference(&f, &at, data, model)
+    })
+}
+
+/// Law of x_s given x_t and x₀, by adding precisions.
+fn posterior(at: &Point, x0: f64) -> Moments {
+    let (beta, m, v) = at.parts();
+    precision_addition(beta, Moments { mean: m * x0, var: v }, at.xt())
+}
+
+fn information_is_the_difference(
     f: impl Fn(&Transition, f64) -> f64,
     at: &Point,
     data: Moments,
@@ -161,16 +251,14 @@ pub fn information_is_the_difference(
 }
 
 /// `E_{x₀|x_t} KL(q(x_s | x_t, x₀) ‖ p)`, `KL(q(x_s | x_t) ‖ p)` and the magnitudes that enter.
-pub(crate) fn divergences(at: &Point, data: Moments, model: Moments) -> (f64, f64, f64) {
-    let (beta, m, v) = at.parts();
+pub(super) fn divergences(at: &Point, data: Moments, model: Moments) -> (f64, f64, f64) {
+    let (beta, _, v) = at.parts();
     let (factor, var) = at.forward(at.t());
     let (_, unknown) = reverse(at, data);
     // x₀ | x_t by adding precisions on x_t = M x₀ + √V ε.
     let x0_var = 1.0 / (1.0 / data.var + factor * factor / var);
     let x0_mean = x0_var * (data.mean / data.var + factor * at.xt() / var);
-    let known = hermite3(x0_mean, x0_var, |x0| {
-        divergence(precision_addition(beta, Moments { mean: m * x0, var: v }, at.xt()), model)
-    });
+    let known = hermite3(x0_mean, x0_var, |x0| divergence(posterior(at, x0), model));
     let other = divergence(unknown, model);
     let posterior_var = 1.0 / ((1.0 - beta) / beta + 1.0 / v);
     // The divergence moves by residual/variance for each unit of the mean, which is rounded to ε of its parts.

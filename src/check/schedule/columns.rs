@@ -1,7 +1,8 @@
 //! The claim on a schedule's table: every column from the sums of ln(1 − β).
 
-use super::{EPS, log_alpha_bars};
-use crate::check::{Outcome, Tol, Trial};
+use super::{EPS, falling_in_a_line, log_alpha_bars};
+use crate::check::{Check, Evidence, Method, Outcome, Run, Tol, Trial};
+use crate::diagnose::faults::{Chain, TABLE_FAULTS};
 use crate::schedule::Schedule;
 use crate::table::{Quantity, Table};
 
@@ -23,13 +24,64 @@ pub enum Rounding {
 /// mean of q(x_{t−1} | x_t, x₀):  β̃ (√α x_t/β + √ᾱ_{t−1} x₀/V_{t−1})      weight at σ²: ½ (β/√(αV))²/σ²
 /// ```
 ///
-/// `f(schedule, column)` holds time t at index t − 1. Method: logarithms added with compensation, precisions added; no
-/// cumulative product, no subtraction from 1. Ledger S0.06, S2.10, B9.
+/// `f(schedule, column, rounding)` holds time t at index t − 1, computed in the precision named; it is tried in each of
+/// `roundings`. Method: logarithms added with compensation, precisions added; no cumulative product, no subtraction from 1.
+/// Source: Ho et al. 2020, arXiv:2006.11239, eq. (4), (7), (12).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn columns_follow_from_betas(
-    f: impl Fn(&Schedule, Quantity) -> Vec<f64>,
+/// ```
+/// use alphabar::{Schedule, check, check::schedule::Rounding, table::{Quantity, Table}};
+///
+/// let mine = |schedule: &Schedule, column: Quantity, _: Rounding| Table::new(schedule).column(column).to_vec();
+/// check::schedule::table(mine, &[Rounding::Best]).points(8).assert();
+/// ```
+pub fn table<'f>(f: impl Fn(&Schedule, Quantity, Rounding) -> Vec<f64> + 'f, roundings: &'f [Rounding]) -> Check<'f> {
+    let method = Method::OtherPremises("compensated sums of ln(1 − β), addition of precisions");
+    let sentence =
+        "β̃, both factors of the posterior mean, the loss weights and the rest of a table are what the βs make them";
+    let check = Check::new("table_columns_follow_from_the_betas", sentence, method, move |run| {
+        roundings.iter().try_fold(Evidence::none(), |all, rounding| Ok(all.and(tables(run, &f, *rounding)?)))
+    });
+    let known = SPOILT.iter().flat_map(|(name, column)| {
+        TABLE_FAULTS.iter().filter(|known| known.fault.name == *name).map(|known| (known, *column))
+    });
+    known.fold(check, |check, (known, wrong)| {
+        let table =
+            move |schedule: &Schedule, column: Quantity, _: Rounding| spoilt(schedule, column, wrong, known.entry);
+        check.fault(known.fault, move |run| tables(run, table, Rounding::Best))
+    })
+}
+
+fn tables(run: &Run, f: impl Fn(&Schedule, Quantity, Rounding) -> Vec<f64>, rounding: Rounding) -> Outcome {
+    let all = run.over_schedules(|schedule| columns_follow_from_betas(&f, schedule, rounding))?;
+    if rounding != Rounding::Best {
+        return Ok(all);
+    }
+    Ok(all.and(columns_follow_from_betas(&f, &falling_in_a_line(10), rounding)?))
+}
+
+/// The mistakes that are tried, and the columns that they spoil.
+const SPOILT: [(&str, Quantity); 6] = [
+    ("beta_for_beta_tilde", Quantity::BetaTilde),
+    ("variance_shifted", Quantity::BetaTilde),
+    ("alpha_bar_t_for_s_on_x0", Quantity::MeanX0),
+    ("root_alpha_bar_on_xt", Quantity::MeanXt),
+    ("snr_upside_down", Quantity::Snr),
+    ("variance_for_std", Quantity::SqrtOneMinusAlphaBar),
+];
+
+/// The right table but for one column.
+fn spoilt(schedule: &Schedule, column: Quantity, wrong: Quantity, entry_of: fn(&Chain, usize) -> f64) -> Vec<f64> {
+    let betas = schedule.betas().as_slice();
+    if column == wrong {
+        let chain = Chain::new(betas.to_vec());
+        return (0..chain.steps()).map(|i| entry_of(&chain, i)).collect();
+    }
+    let logs = log_alpha_bars(betas);
+    logs.windows(2).zip(betas).map(|(logs, beta)| entry(column, *beta, [logs[0], logs[1]])).collect()
+}
+
+fn columns_follow_from_betas(
+    f: impl Fn(&Schedule, Quantity, Rounding) -> Vec<f64>,
     schedule: &Schedule,
     rounding: Rounding,
 ) -> Outcome {
@@ -37,7 +89,7 @@ pub fn columns_follow_from_betas(
     let logs = log_alpha_bars(betas);
     let mut trial = Trial::new();
     for column in Table::COLUMNS {
-        let got = f(schedule, column);
+        let got = f(schedule, column, rounding);
         let length = || format!("length of {}", column.name());
         trial.close("entries", got.len() as f64, betas.len() as f64, Tol::exact(), length)?;
         for (t, (&got, &beta)) in (1..).zip(got.iter().zip(betas)) {

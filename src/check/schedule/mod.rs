@@ -1,5 +1,6 @@
 //! Claims on schedules: levels from the βs, βs from their definitions, and how the chain ends.
 
+mod columns;
 pub mod faults;
 #[cfg(feature = "verify")]
 pub(super) mod rows;
@@ -7,14 +8,12 @@ pub(super) mod rows;
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use crate::prediction::Prediction;
-use crate::schedule::{Level, Schedule, Timestep};
+use crate::schedule::{Betas, Level, Schedule, Timestep};
 
 use super::evidence::short;
-use super::{Outcome, Tol, Trial};
+use super::{Check, Evidence, Method, Outcome, Run, Tol, Trial, log_uniform, uniform};
 
-mod columns;
-
-pub use columns::{Rounding, columns_follow_from_betas};
+pub use columns::{Rounding, table};
 
 const EPS: f64 = f64::EPSILON;
 
@@ -38,7 +37,7 @@ pub struct Entry {
 }
 
 /// ln ᾱ_0 … ln ᾱ_T as compensated sums of ln(1 − β): about one ε of the result, whatever T.
-pub(super) fn log_alpha_bars(betas: &[f64]) -> Vec<f64> {
+pub(in crate::check) fn log_alpha_bars(betas: &[f64]) -> Vec<f64> {
     let (mut sum, mut lost) = (0.0f64, 0.0f64);
     let mut all = vec![0.0];
     for &beta in betas {
@@ -61,12 +60,50 @@ pub(super) fn log_alpha_bars(betas: &[f64]) -> Vec<f64> {
 /// L_t = Σ ln(1 − β_s)      ᾱ = e^L      1 − ᾱ = −expm1(L)      SNR = 1/expm1(−L)
 /// ```
 ///
-/// Method: logarithms added with compensation, then `exp` and `expm1`; no product and no subtraction from 1. Ledger
-/// S0.05, S0.06, S1.20, S2.10.
+/// Method: logarithms added with compensation, then `exp` and `expm1`; no product and no subtraction from 1; at every t of
+/// hard schedules, and of one that ends in β = 1. Source: Ho et al. 2020, arXiv:2006.11239, eq. (4); SNR: Kingma et al.
+/// 2021, arXiv:2107.00630, eq. (2).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn levels_follow_from_betas(f: impl Fn(&Schedule, Timestep) -> Entry, schedule: &Schedule) -> Outcome {
+/// ```
+/// use alphabar::{Schedule, Timestep, check, check::schedule::Entry};
+///
+/// let mine = |schedule: &Schedule, t: Timestep| {
+///     let level = schedule.level(t);
+///     Entry {
+///         alpha: if t == Timestep::DATA { 1.0 } else { schedule.step(t).alpha() },
+///         alpha_bar: level.alpha_bar(),
+///         one_minus_alpha_bar: level.one_minus_alpha_bar(),
+///         signal: level.signal(),
+///         noise_std: level.noise_std(),
+///         snr: level.snr(),
+///         log_snr: level.log_snr(),
+///     }
+/// };
+/// check::schedule::levels(mine).assert();
+/// ```
+pub fn levels<'f>(f: impl Fn(&Schedule, Timestep) -> Entry + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("compensated sum of ln(1 − β), then exp and expm1");
+    let sentence = "α, ᾱ, 1 − ᾱ, their roots, SNR and log-SNR follow from the βs as given";
+    Check::new("levels_follow_from_the_betas", sentence, method, move |run| entries(run, &f))
+        .rejects(faults::ENTRIES, entries)
+}
+
+fn entries(run: &Run, f: impl Fn(&Schedule, Timestep) -> Entry) -> Outcome {
+    let ends_in_noise = levels_follow_from_betas(&f, &falling_in_a_line(10))?;
+    Ok(ends_in_noise.and(run.over_schedules(|schedule| levels_follow_from_betas(&f, schedule))?))
+}
+
+/// The schedule with ᾱ_t = 1 − t/T.
+fn falling_in_a_line(steps: usize) -> Schedule {
+    Schedule::new(Betas::new(unit_fractions(steps)).expect("between 0 and 1"))
+}
+
+/// 1/T, 1/(T − 1) … 1.
+fn unit_fractions(steps: usize) -> Vec<f64> {
+    (1..=steps).rev().map(|left| 1.0 / left as f64).collect()
+}
+
+fn levels_follow_from_betas(f: impl Fn(&Schedule, Timestep) -> Entry, schedule: &Schedule) -> Outcome {
     let betas = schedule.betas().as_slice();
     let mut trial = Trial::new();
     for (t, log) in log_alpha_bars(betas).into_iter().enumerate() {
@@ -98,11 +135,26 @@ pub fn levels_follow_from_betas(f: impl Fn(&Schedule, Timestep) -> Entry, schedu
 /// ᾱ = e^{λ/2}/(2 cosh(λ/2))        1 − ᾱ = e^{−λ/2}/(2 cosh(λ/2))
 /// ```
 ///
-/// Method: the hyperbolic form, symmetric in the two parts. Ledger S1.20.
+/// Method: the hyperbolic form, symmetric in the two parts, for λ in (−40, 40). Source: Kingma et al. 2021,
+/// arXiv:2107.00630, eq. (2), (3).
 ///
-/// # Errors
-/// The mismatch found.
-pub fn level_of_log_snr(f: impl Fn(f64) -> Level, log_snr: f64) -> Outcome {
+/// ```
+/// use alphabar::{Level, check};
+///
+/// check::schedule::level_of_log_snr(|log_snr| Level::from_log_snr(log_snr).unwrap()).assert();
+/// ```
+pub fn level_of_log_snr<'f>(f: impl Fn(f64) -> Level + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("hyperbolic form, symmetric in the two parts");
+    let sentence = "λ = ln SNR gives ᾱ and 1 − ᾱ with a² + σ² = 1, each with all its digits, and comes back";
+    Check::new("log_snr_determines_signal_and_noise", sentence, method, move |run| from_log_snr(run, &f))
+        .rejects(faults::LOG_SNRS, from_log_snr)
+}
+
+fn from_log_snr(run: &Run, f: impl Fn(f64) -> Level) -> Outcome {
+    run.over(|[u]| has_both_parts(&f, uniform(u, -40.0, 40.0)))
+}
+
+fn has_both_parts(f: impl Fn(f64) -> Level, log_snr: f64) -> Outcome {
     let level = f(log_snr);
     let half = 0.5 * log_snr;
     let place = || format!("ln SNR = {}", short(log_snr));
@@ -136,12 +188,34 @@ pub fn level_of_log_snr(f: impl Fn(f64) -> Level, log_snr: f64) -> Outcome {
 // ANCHOR: keeps_digits
 /// 1 − ᾱ_1 … 1 − ᾱ_T keep all their digits where they are small.
 ///
-/// Method: the recursion v ← (1 − β) v + β adds positive numbers only, so it loses at most an ε a step, while
-/// `1 − Π(1 − β)` loses a factor 1/(1 − ᾱ). Ledger B9.
+/// ```text
+/// v ← (1 − β) v + β
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn one_minus_alpha_bar_keeps_digits(f: impl Fn(&[f64]) -> Vec<f64>, betas: &[f64]) -> Outcome {
+/// Method: the recursion adds positive numbers only, so it loses at most an ε a step, while `1 − Π(1 − β)` loses a factor
+/// 1/(1 − ᾱ). Source: Ho et al. 2020, arXiv:2006.11239, eq. (4).
+///
+/// ```
+/// use alphabar::check;
+///
+/// let mine = |betas: &[f64]| {
+///     let mut log = 0.0;
+///     betas.iter().map(|beta| { log += (-beta).ln_1p(); -f64::exp_m1(log) }).collect()
+/// };
+/// check::schedule::keeps_digits(mine).assert();
+/// ```
+pub fn keeps_digits<'f>(f: impl Fn(&[f64]) -> Vec<f64> + 'f) -> Check<'f> {
+    let method = Method::Enumeration("recursion v ← (1 − β) v + β, positive terms only");
+    let sentence = "1 − ᾱ has all its digits where it is small";
+    Check::new("one_minus_alpha_bar_keeps_its_digits", sentence, method, move |run| kept_digits(run, &f))
+        .rejects(faults::NOISES, kept_digits)
+}
+
+fn kept_digits(run: &Run, f: impl Fn(&[f64]) -> Vec<f64>) -> Outcome {
+    run.over_schedules(|schedule| one_minus_alpha_bar_keeps_digits(&f, schedule.betas().as_slice()))
+}
+
+fn one_minus_alpha_bar_keeps_digits(f: impl Fn(&[f64]) -> Vec<f64>, betas: &[f64]) -> Outcome {
     let mut trial = Trial::new();
     let got = f(betas);
     let mut want = 0.0;
@@ -155,63 +229,156 @@ pub fn one_minus_alpha_bar_keeps_digits(f: impl Fn(&[f64]) -> Vec<f64>, betas: &
 }
 // ANCHOR_END: keeps_digits
 
-fn entries(trial: &mut Trial, got: &[f64], steps: usize) -> Result<(), super::Mismatch> {
+fn count(trial: &mut Trial, got: &[f64], steps: usize) -> Result<(), super::Mismatch> {
     trial.close("number of betas", got.len() as f64, steps as f64, Tol::exact(), || format!("T = {steps}"))
 }
 
-/// The βs of `f(T, start, end)` lie on the straight line from `start` to `end`, both ends counted.
-///
-/// Method: the convex combination of the ends, no increment. Ledger S1.65, S3.83, E3.11.
-///
-/// # Errors
-/// The mismatch found.
-pub fn linear(f: impl Fn(usize, f64, f64) -> Vec<f64>, steps: usize, start: f64, end: f64) -> Outcome {
-    interpolates(&f(steps, start, end), steps, |near, far| near * start + far * end, 4.0 * EPS * start.max(end))
+/// The schedules that run between two ends: each gives its βs from T, the first and the last.
+#[derive(Clone, Copy, Debug)]
+pub struct Curves {
+    /// βs on a straight line.
+    pub linear: fn(usize, f64, f64) -> Vec<f64>,
+    /// βs whose roots are on a straight line.
+    pub scaled_linear: fn(usize, f64, f64) -> Vec<f64>,
+    /// βs on a logistic curve over (−6, 6).
+    pub sigmoid: fn(usize, f64, f64) -> Vec<f64>,
+    /// βs that are all the first; the last is not used.
+    pub constant: fn(usize, f64, f64) -> Vec<f64>,
 }
 
-/// The roots of the βs of `f(T, start, end)` lie on the straight line from √start to √end.
+/// Linear, scaled linear, sigmoid and constant βs are what their names say, both ends counted.
 ///
-/// # Errors
-/// The mismatch found.
-pub fn scaled_linear(f: impl Fn(usize, f64, f64) -> Vec<f64>, steps: usize, start: f64, end: f64) -> Outcome {
-    let want = |near: f64, far: f64| near * near * start + far * far * end + 2.0 * near * far * (start * end).sqrt();
-    interpolates(&f(steps, start, end), steps, want, 6.0 * EPS * start.max(end))
+/// ```text
+/// β = (1 − u) a + u b        √β = (1 − u) √a + u √b        β = a + (b − a)/(1 + e^{−12(u − ½)})        u = (t − 1)/(T − 1)
+/// ```
+///
+/// Method: convex combinations of the ends, no increment; for the logistic curve the hyperbolic tangent of half the
+/// argument, about the middle of the range. Source: Ho et al. 2020, arXiv:2006.11239, section 4 (linear); Rombach et al.
+/// 2022, arXiv:2112.10752, whose code has the scaled one; Xu et al. 2022, arXiv:2203.02923, whose code has the sigmoid.
+///
+/// ```
+/// use alphabar::{Betas, check, check::schedule::Curves};
+///
+/// let mine = Curves {
+///     linear: |steps, start, end| Betas::linear(steps, start, end).unwrap().as_slice().to_vec(),
+///     scaled_linear: |steps, start, end| Betas::scaled_linear(steps, start, end).unwrap().as_slice().to_vec(),
+///     sigmoid: |steps, start, end| Betas::sigmoid(steps, start, end).unwrap().as_slice().to_vec(),
+///     constant: |steps, beta, _| vec![beta; steps],
+/// };
+/// check::schedule::between_ends(mine).assert();
+/// ```
+pub fn between_ends(curves: Curves) -> Check<'static> {
+    let method = Method::OtherPremises("convex combinations of the ends, tanh for the logistic curve");
+    let sentence = "linear, scaled_linear, sigmoid and constant βs are what their names say, both ends counted";
+    Check::new("betas_run_from_start_to_end", sentence, method, move |run| ends(run, curves))
+        .rejects(faults::LINEARS, |run, linear| ends(run, Curves { linear, ..RIGHT }))
+        .rejects(faults::SCALED_LINEARS, |run, scaled_linear| ends(run, Curves { scaled_linear, ..RIGHT }))
+        .rejects(faults::SIGMOIDS, |run, sigmoid| ends(run, Curves { sigmoid, ..RIGHT }))
 }
 
-/// The βs of `f(T, start, end)` follow a logistic curve over (−6, 6).
-///
-/// Method: the hyperbolic tangent of half the argument, about the middle of the range.
-///
-/// # Errors
-/// The mismatch found.
-pub fn sigmoid(f: impl Fn(usize, f64, f64) -> Vec<f64>, steps: usize, start: f64, end: f64) -> Outcome {
-    let want = |near: f64, far: f64| f64::midpoint(start, end) + 0.5 * (end - start) * (3.0 * (far - near)).tanh();
-    interpolates(&f(steps, start, end), steps, want, 4.0 * EPS * (start + end))
+fn ends(run: &Run, f: Curves) -> Outcome {
+    let all = |steps: usize, start: f64, end: f64| -> Outcome {
+        let sums = [4.0 * EPS * start.max(end), 6.0 * EPS * start.max(end), 4.0 * EPS * (start + end)];
+        Ok(interpolates(&(f.linear)(steps, start, end), steps, line(start, end), sums[0])?
+            .and(interpolates(&(f.scaled_linear)(steps, start, end), steps, squared_line(start, end), sums[1])?)
+            .and(interpolates(&(f.sigmoid)(steps, start, end), steps, logistic(start, end), sums[2])?)
+            .and(interpolates(&(f.constant)(steps, start, start), steps, line(start, start), 4.0 * EPS * start)?))
+    };
+    let reference = all(1000, 1e-4, 0.02)?;
+    let random = run.over(|[u, v, w]: [f64; 3]| {
+        let start = log_uniform(v, 1e-5, 0.1);
+        all(2 + (u * 100.0) as usize, start, uniform(w, start, 0.9))
+    })?;
+    Ok(reference.and(random))
+}
+
+/// The curves as the check has them.
+const RIGHT: Curves = Curves {
+    linear: |steps, start, end| curve(steps, line(start, end)),
+    scaled_linear: |steps, start, end| curve(steps, squared_line(start, end)),
+    sigmoid: |steps, start, end| curve(steps, logistic(start, end)),
+    constant: |steps, beta, _| vec![beta; steps],
+};
+
+/// How far the first end is from the last and how far away the last is, for each time: they sum to 1.
+fn fractions(steps: usize) -> impl Iterator<Item = (f64, f64)> {
+    let gaps = (steps - 1).max(1) as f64;
+    (0..steps).map(move |i| ((gaps - i as f64) / gaps, i as f64 / gaps))
+}
+
+fn curve(steps: usize, at: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    fractions(steps).map(|(near, far)| at(near, far)).collect()
+}
+
+fn line(start: f64, end: f64) -> impl Fn(f64, f64) -> f64 {
+    move |near, far| near * start + far * end
+}
+
+fn squared_line(start: f64, end: f64) -> impl Fn(f64, f64) -> f64 {
+    move |near, far| near * near * start + far * far * end + 2.0 * near * far * (start * end).sqrt()
+}
+
+fn logistic(start: f64, end: f64) -> impl Fn(f64, f64) -> f64 {
+    move |near, far| f64::midpoint(start, end) + 0.5 * (end - start) * (3.0 * (far - near)).tanh()
 }
 
 fn interpolates(got: &[f64], steps: usize, want: impl Fn(f64, f64) -> f64, allowed: f64) -> Outcome {
     let mut trial = Trial::new();
-    entries(&mut trial, got, steps)?;
+    count(&mut trial, got, steps)?;
     let tol = Tol::abs(allowed, "4 to 6 roundings of the larger end");
-    let gaps = (steps - 1).max(1) as f64;
-    for (i, &beta) in got.iter().enumerate() {
-        let far = i as f64 / gaps;
-        let near = (gaps - i as f64) / gaps;
+    for (i, (&beta, (near, far))) in got.iter().zip(fractions(steps)).enumerate() {
         trial.close("beta", beta, want(near, far), tol, || format!("T = {steps}, t = {}", i + 1))?;
     }
     Ok(trial.evidence())
 }
 
-/// The cosine schedule's βs multiply back to `ᾱ_t = f(t)/f(0)`, all but the last, which is clipped to 0.999.
+/// The schedules defined by their ᾱ, the cosine and the one that falls in a straight line, have the βs that multiply back
+/// to it.
 ///
-/// Method: their logarithms are summed and compared with ln cos² of the angle. Ledger S2.11, B6.
+/// ```text
+/// ᾱ_t = f(t)/f(0)        f(t) = cos²((t/T + 0.008)/1.008 · π/2)        β ≤ 0.999
+/// ᾱ_t = 1 − t/T          β = 1/T, 1/(T − 1) … 1
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn cosine(f: impl Fn(usize) -> Vec<f64>, steps: usize) -> Outcome {
+/// Both give βs from T. Method: logarithms of 1 − β are summed and compared with ln cos² of the angle (all but the last
+/// step, which is clipped); the running product against the line. Source: Nichol, Dhariwal 2021, arXiv:2102.09672,
+/// eq. (17); Sohl-Dickstein et al. 2015, arXiv:1503.03585, section 2.4.1.
+///
+/// ```
+/// use alphabar::{Betas, check};
+///
+/// let cosine = |steps| Betas::cosine(steps).unwrap().as_slice().to_vec();
+/// let jsd = |steps| Betas::jsd(steps).unwrap().as_slice().to_vec();
+/// check::schedule::cosine_and_jsd(cosine, jsd).points(8).assert();
+/// ```
+pub fn cosine_and_jsd<'f>(
+    cosine: impl Fn(usize) -> Vec<f64> + 'f,
+    jsd: impl Fn(usize) -> Vec<f64> + 'f,
+) -> Check<'f> {
+    let method =
+        Method::OtherPremises("logarithms of 1 − β summed, against ln cos²; running product against 1 − t/T");
+    let sentence = "the schedules defined by ᾱ (cosine; 1 − t/T) have the βs that multiply back to it";
+    Check::new("cosine_and_jsd_betas_give_their_alpha_bar", sentence, method, move |run| {
+        lengths(run, |steps| multiply_back(&cosine, &jsd, steps))
+    })
+    .rejects(faults::COSINES, |run, f| lengths(run, |steps| multiply_back(f, unit_fractions, steps)))
+    .rejects(faults::JSDS, |run, f| lengths(run, |steps| falls_in_a_line(f, steps)))
+}
+
+fn lengths(run: &Run, claim: impl Fn(usize) -> Outcome) -> Outcome {
+    let fixed = [1, 2, 3, 10, 100, 1000, 4000].into_iter();
+    let random = run.points::<1>().map(|[u]| 1 + (log_uniform(u, 1.0, 300.0)) as usize);
+    fixed.chain(random).try_fold(Evidence::none(), |all, steps| Ok(all.and(claim(steps)?)))
+}
+
+fn multiply_back(cosine: impl Fn(usize) -> Vec<f64>, jsd: impl Fn(usize) -> Vec<f64>, steps: usize) -> Outcome {
+    Ok(follows_the_cosine(cosine, steps)?.and(falls_in_a_line(jsd, steps)?))
+}
+
+fn follows_the_cosine(f: impl Fn(usize) -> Vec<f64>, steps: usize) -> Outcome {
     let got = f(steps);
     let mut trial = Trial::new();
-    entries(&mut trial, &got, steps)?;
+    count(&mut trial, &got, steps)?;
     let angle = |t: usize| (t as f64 + 0.008 * steps as f64) / (1.008 * steps as f64) * FRAC_PI_2;
     let logs = log_alpha_bars(&got);
     let mut rounding = 4.0;
@@ -229,16 +396,10 @@ pub fn cosine(f: impl Fn(usize) -> Vec<f64>, steps: usize) -> Outcome {
     Ok(trial.evidence())
 }
 
-/// The βs 1/T, 1/(T − 1) … 1 take ᾱ down in a straight line: `ᾱ_t = 1 − t/T`, exactly 0 at T.
-///
-/// Method: the running product against the line. Ledger S3.47 (E3.11: the schedule for which β tends to 1).
-///
-/// # Errors
-/// The mismatch found.
-pub fn jsd(f: impl Fn(usize) -> Vec<f64>, steps: usize) -> Outcome {
+fn falls_in_a_line(f: impl Fn(usize) -> Vec<f64>, steps: usize) -> Outcome {
     let got = f(steps);
     let mut trial = Trial::new();
-    entries(&mut trial, &got, steps)?;
+    count(&mut trial, &got, steps)?;
     let (mut kept, mut rounding) = (1.0, 1.0);
     for (i, &beta) in got.iter().enumerate() {
         let left = steps - i - 1;
@@ -250,18 +411,54 @@ pub fn jsd(f: impl Fn(usize) -> Vec<f64>, steps: usize) -> Outcome {
     Ok(trial.evidence())
 }
 
-/// The rescaled βs keep √ᾱ_1, end in exactly 1, and have a √ᾱ that is an affine function of the original one.
+/// The rescaled chain keeps √ᾱ_1, ends in exactly ᾱ_T = 0 and has a √ᾱ that is an affine function of the original one;
+/// and at its end x₀ has no value from a predicted ε or score, while v or x₀ give it without division.
 ///
-/// Method: ratios of differences, `(√ᾱ'_t − 0)/(√ᾱ'_1 − 0) = (√ᾱ_t − √ᾱ_T)/(√ᾱ_1 − √ᾱ_T)`, each difference by
-/// `expm1` of a sum of logarithms. Needs T ≥ 2 and ᾱ_T > 0. Ledger B5, S1.13.
+/// ```text
+/// √ᾱ'_t/√ᾱ'_1 = (√ᾱ_t − √ᾱ_T)/(√ᾱ_1 − √ᾱ_T)        v = −x₀ at ᾱ = 0
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn zero_terminal_snr(f: impl Fn(&[f64]) -> Vec<f64>, betas: &[f64]) -> Outcome {
+/// `betas` gives the new βs from the old ones, `x0` takes (prediction, level, x_t, output) and is `None` where there is no
+/// x₀. Method: ratios of differences, each by `expm1` of a sum of logarithms, on chains with T ≥ 2. Source: Lin et al.
+/// 2023, arXiv:2305.08891, algorithm 1 and section 3.
+///
+/// ```
+/// use alphabar::{Betas, Schedule, check, prediction::{Prediction, conversion}};
+///
+/// let betas = |old: &[f64]| {
+///     let schedule = Schedule::new(Betas::new(old.to_vec()).unwrap());
+///     Betas::zero_terminal_snr(&schedule).unwrap().as_slice().to_vec()
+/// };
+/// let x0 = |prediction, level, xt: f64, output: f64| {
+///     conversion(prediction, Prediction::X0, level).ok().map(|map| map.at(xt, output))
+/// };
+/// check::schedule::zero_terminal_snr(betas, x0).assert();
+/// ```
+pub fn zero_terminal_snr<'f>(
+    betas: impl Fn(&[f64]) -> Vec<f64> + 'f,
+    x0: impl Fn(Prediction, Level, f64, f64) -> Option<f64> + 'f,
+) -> Check<'f> {
+    let method = Method::OtherPremises("ratios of differences of √ᾱ by expm1 of summed logarithms");
+    let sentence = "the rescaled chain keeps √ᾱ_1, ends in exactly ᾱ_T = 0, and from there x₀ has no value from ε";
+    Check::new("zero_terminal_snr_ends_in_pure_noise", sentence, method, move |run| {
+        Ok(rescaled(run, &betas)?.and(from_noise(run, &x0)?))
+    })
+    .rejects(faults::RESCALINGS, |run, f| Ok(rescaled(run, f)?.and(from_noise(run, x0_from_noise)?)))
+    .rejects(faults::X0_AT_NOISE, from_noise)
+}
+
+fn rescaled(run: &Run, f: impl Fn(&[f64]) -> Vec<f64>) -> Outcome {
+    run.over_schedules(|schedule| match schedule.len() {
+        1 => Ok(Evidence::none()),
+        _ => ends_in_noise(&f, schedule.betas().as_slice()),
+    })
+}
+
+fn ends_in_noise(f: impl Fn(&[f64]) -> Vec<f64>, betas: &[f64]) -> Outcome {
     let got = f(betas);
     let steps = betas.len();
     let mut trial = Trial::new();
-    entries(&mut trial, &got, steps)?;
+    count(&mut trial, &got, steps)?;
     let place = |t: usize| move || format!("t = {t}");
     trial.close("last beta", got[steps - 1], 1.0, Tol::exact(), place(steps))?;
     let (old, new) = (log_alpha_bars(betas), log_alpha_bars(&got));
@@ -278,13 +475,19 @@ pub fn zero_terminal_snr(f: impl Fn(&[f64]) -> Vec<f64>, betas: &[f64]) -> Outco
     Ok(trial.evidence())
 }
 
-/// At pure noise x₀ has no value from a predicted ε or score, and v or x₀ give it without division.
-///
-/// `f(prediction, level, x_t, output)` is x₀, `None` where there is none. At ᾱ = 0, v = −x₀. Ledger B5.
-///
-/// # Errors
-/// The mismatch found.
-pub fn x0_at_pure_noise(f: impl Fn(Prediction, Level, f64, f64) -> Option<f64>, xt: f64, output: f64) -> Outcome {
+fn from_noise(run: &Run, x0: impl Fn(Prediction, Level, f64, f64) -> Option<f64>) -> Outcome {
+    run.over(|[u, v]| x0_at_pure_noise(&x0, uniform(u, -3.0, 3.0), uniform(v, -3.0, 3.0)))
+}
+
+fn x0_from_noise(prediction: Prediction, _: Level, _: f64, output: f64) -> Option<f64> {
+    match prediction {
+        Prediction::V => Some(-output),
+        Prediction::X0 => Some(output),
+        Prediction::Epsilon | Prediction::Score => None,
+    }
+}
+
+fn x0_at_pure_noise(f: impl Fn(Prediction, Level, f64, f64) -> Option<f64>, xt: f64, output: f64) -> Outcome {
     let mut trial = Trial::new();
     let place = || format!("xt = {}, output = {}", short(xt), short(output));
     for (prediction, want) in [(Prediction::V, -output), (Prediction::X0, output)] {
@@ -298,14 +501,36 @@ pub fn x0_at_pure_noise(f: impl Fn(Prediction, Level, f64, f64) -> Option<f64>, 
     Ok(trial.evidence())
 }
 
-/// KL(N(√ᾱ x₀, 1 − ᾱ) ‖ N(0, 1)) is the mean of ln q − ln p under q.
+/// The relative entropy of x_t given x₀ from standard noise is the mean of ln q − ln p under q.
 ///
-/// Method: the trapezoidal rule on the two log densities (spectrally exact for a Gaussian weight), no closed form.
-/// Ledger S0.01, S1.65, A0.3.
+/// ```text
+/// KL(N(√ᾱ x₀, 1 − ᾱ) ‖ N(0, 1)) = ½(ᾱ x₀² − ᾱ − ln(1 − ᾱ))
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn prior_kl(f: impl Fn(Level, f64) -> f64, level: Level, x0: f64) -> Outcome {
+/// `f(level, x₀)`, ln SNR in (−24, 12). Method: the trapezoidal rule on the two log densities (spectrally exact for a
+/// Gaussian weight), no closed form. Source: the first term of Ho et al. 2020, arXiv:2006.11239, eq. (5).
+///
+/// ```
+/// use alphabar::check;
+///
+/// check::schedule::prior_kl(|level, x0| level.prior_kl(x0)).assert();
+/// ```
+pub fn prior_kl<'f>(f: impl Fn(Level, f64) -> f64 + 'f) -> Check<'f> {
+    let method = Method::Numerical("trapezoidal rule on the two log densities");
+    let sentence =
+        "the KL of x_T given x₀ to standard noise is ½(ᾱx₀² − ᾱ − ln(1 − ᾱ)); small, never 0 unless ᾱ_T is";
+    Check::new("prior_kl_equals_quadrature", sentence, method, move |run| prior(run, &f))
+        .rejects(faults::PRIOR_KLS, prior)
+}
+
+fn prior(run: &Run, f: impl Fn(Level, f64) -> f64) -> Outcome {
+    run.over(|[u, v]: [f64; 2]| {
+        let level = Level::from_log_snr(uniform(u, -24.0, 12.0)).expect("a number");
+        is_the_mean_log_ratio(&f, level, uniform(v, -3.0, 3.0))
+    })
+}
+
+fn is_the_mean_log_ratio(f: impl Fn(Level, f64) -> f64, level: Level, x0: f64) -> Outcome {
     let want = prior_kl_by_quadrature(level, x0);
     let scale = 1.0 + level.one_minus_alpha_bar().ln().abs() + x0 * x0;
     let tol = Tol::abs(8.0 * EPS * scale, "8 roundings of the log densities");
@@ -315,9 +540,7 @@ pub fn prior_kl(f: impl Fn(Level, f64) -> f64, level: Level, x0: f64) -> Outcome
     Ok(trial.evidence())
 }
 
-/// The witness of [`prior_kl`].
-#[must_use]
-pub fn prior_kl_by_quadrature(level: Level, x0: f64) -> f64 {
+fn prior_kl_by_quadrature(level: Level, x0: f64) -> f64 {
     let (mean, std) = (level.alpha_bar().sqrt() * x0, level.one_minus_alpha_bar().sqrt());
     let width = 0.5;
     let term = |k: i32| {
@@ -329,14 +552,41 @@ pub fn prior_kl_by_quadrature(level: Level, x0: f64) -> f64 {
     (1..=24).map(|k| term(k) + term(-k)).sum::<f64>() + term(0)
 }
 
-/// ln ᾱ_T of T equally spaced βs from `start` to `end`.
+/// ᾱ_T vanishes only where the sum of the βs diverges: with fixed ends ln ᾱ_T falls in proportion to T; with β_t = c²/t²,
+/// whose sum is finite, ᾱ_T stays above Euler's product, however large T.
 ///
-/// Method: Euler–Maclaurin with the antiderivative of ln(1 − β); neither a sum nor a product of T terms. Shows that
-/// with fixed ends ln ᾱ_T falls in proportion to T. Ledger S3.34.
+/// ```text
+/// Σ ln(1 − β_t) for equally spaced βs        Π (1 − c²/t²) = sin(πc)/(πc)
+/// ```
 ///
-/// # Errors
-/// The mismatch found.
-pub fn log_alpha_bar_of_linear(f: impl Fn(&[f64]) -> f64, betas: &[f64]) -> Outcome {
+/// `f` gives ln ᾱ_T from the βs. Method: Euler–Maclaurin with the antiderivative of ln(1 − β), neither a sum nor a product
+/// of T terms; the sine product with the tail beyond T summed by Euler–Maclaurin. Source: Euler's product for the sine.
+///
+/// ```
+/// use alphabar::check;
+///
+/// check::schedule::vanishing(|betas| betas.iter().map(|beta| (-beta).ln_1p()).sum()).assert();
+/// ```
+pub fn vanishing<'f>(f: impl Fn(&[f64]) -> f64 + 'f) -> Check<'f> {
+    let method = Method::OtherPremises("Euler–Maclaurin; Euler's sine product");
+    let sentence =
+        "with fixed ends ln ᾱ_T falls in proportion to T; with β_t = c²/t² it converges to ln sin(πc)/(πc)";
+    Check::new("alpha_bar_vanishes_only_with_a_divergent_sum_of_betas", sentence, method, move |run| limit(run, &f))
+        .rejects(faults::LIMITS, limit)
+}
+
+fn limit(run: &Run, f: impl Fn(&[f64]) -> f64) -> Outcome {
+    let linear = [100, 1000, 10_000].into_iter().try_fold(Evidence::none(), |all, steps| {
+        Ok(all.and(log_alpha_bar_of_linear(&f, &curve(steps, line(1e-4, 0.02)))?))
+    })?;
+    let squares = run.over(|[u, v]: [f64; 2]| {
+        let steps = log_uniform(u, 20.0, 3000.0) as usize;
+        log_alpha_bar_of_inverse_squares(&f, log_uniform(v, 1e-3, 0.5), steps)
+    })?;
+    Ok(linear.and(squares))
+}
+
+fn log_alpha_bar_of_linear(f: impl Fn(&[f64]) -> f64, betas: &[f64]) -> Outcome {
     let (start, end) = (betas[0], betas[betas.len() - 1]);
     let want = log_alpha_bar_by_euler_maclaurin(betas.len(), start, end);
     let mut trial = Trial::new();
@@ -345,9 +595,7 @@ pub fn log_alpha_bar_of_linear(f: impl Fn(&[f64]) -> f64, betas: &[f64]) -> Outc
     Ok(trial.evidence())
 }
 
-/// The witness of [`log_alpha_bar_of_linear`].
-#[must_use]
-pub fn log_alpha_bar_by_euler_maclaurin(steps: usize, start: f64, end: f64) -> f64 {
+fn log_alpha_bar_by_euler_maclaurin(steps: usize, start: f64, end: f64) -> f64 {
     let h = (end - start) / (steps as f64 - 1.0);
     // ∫ ln(1 − x) from 0 to x is −x²/2 − x³/6 − x⁴/12 …, added from the small end.
     let area = |x: f64| -> f64 { (2..40).rev().map(|k| -x.powi(k) / f64::from(k * (k - 1))).sum() };
@@ -356,13 +604,7 @@ pub fn log_alpha_bar_by_euler_maclaurin(steps: usize, start: f64, end: f64) -> f
         - h.powi(3) / 720.0 * difference(&|x| -2.0 / (1.0 - x).powi(3))
 }
 
-/// With β_t = c²/t², whose sum is finite, ᾱ_T stays above Euler's product `sin(πc)/(πc)`, however large T.
-///
-/// Method: the sine product with the tail beyond T summed by Euler–Maclaurin. Ledger S3.34, A3.2.
-///
-/// # Errors
-/// The mismatch found.
-pub fn log_alpha_bar_of_inverse_squares(f: impl Fn(&[f64]) -> f64, c_squared: f64, steps: usize) -> Outcome {
+fn log_alpha_bar_of_inverse_squares(f: impl Fn(&[f64]) -> f64, c_squared: f64, steps: usize) -> Outcome {
     let betas: Vec<f64> = (1..=steps).map(|t| c_squared / (t * t) as f64).collect();
     let angle = PI * c_squared.sqrt();
     let n = steps as f64;
@@ -374,4 +616,17 @@ pub fn log_alpha_bar_of_inverse_squares(f: impl Fn(&[f64]) -> f64, c_squared: f6
         Tol::abs(4.0 * EPS + c_squared / n.powi(4), "2 roundings of the sine's logarithm, remainder of the tail");
     trial.close("ln alpha_bar", f(&betas), want, tol, || format!("c² = {}, T = {steps}", short(c_squared)))?;
     Ok(trial.evidence())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wrong curve is tried beside these.
+    #[test]
+    fn the_right_curves_hold() {
+        between_ends(RIGHT).assert();
+        lengths(&Run::default(), |steps| falls_in_a_line(unit_fractions, steps)).unwrap();
+        from_noise(&Run::default(), x0_from_noise).unwrap();
+    }
 }

@@ -72,18 +72,18 @@ pub const CASES: &[Case] = &[
             name: "kl",
             right: &[("", |p| kl(p.x0, p.var, p.other_mean, p.other_var))],
             faults: &[
-                (gaussian::faults::REVERSED_KL, |p| kl(p.other_mean, p.other_var, p.x0, p.var)),
-                (gaussian::faults::LOG_OF_EVERYTHING, |p| {
+                (Wrong::fault(gaussian::faults::SCALARS, "reversed_kl"), |p| kl(p.other_mean, p.other_var, p.x0, p.var)),
+                (Wrong::fault(gaussian::faults::SCALARS, "log_of_everything"), |p| {
                     let (gap, ratio) = (p.x0 - p.other_mean, (p.other_var / p.var).sqrt());
                     (ratio + (p.var + gap * gap) / (2.0 * p.other_var) - 0.5).ln()
                 }),
-                (gaussian::faults::HALF_LOG_AND_NO_DIMENSION, |p| {
+                (Wrong::fault(gaussian::faults::BOUND_TERMS, "half_log_and_no_dimension"), |p| {
                     kl(p.x0, p.var, p.other_mean, p.other_var) - 0.25 * (p.other_var / p.var).ln()
                 }),
                 (slip("answers_kl_std_for_variance", "variances were taken for standard deviations"), |p| {
                     kl(p.x0, p.var * p.var, p.other_mean, p.other_var * p.other_var)
                 }),
-                (gaussian::faults::MINUS_HALF_FORGOTTEN, |p| kl(p.x0, p.var, p.other_mean, p.other_var) + 0.5),
+                (Wrong::fault(gaussian::faults::SCALARS, "minus_half_forgotten"), |p| kl(p.x0, p.var, p.other_mean, p.other_var) + 0.5),
                 (slip("answers_kl_in_bits", "in bits where nats were asked for"), |p| {
                     kl(p.x0, p.var, p.other_mean, p.other_var) / std::f64::consts::LN_2
                 }),

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use crate::check::{Fault, schedule, slip};
+use crate::check::{Wrong, Fault, schedule, slip};
 use crate::schedule::{Curve, Definition};
 
 /// A wrong formula for the βs of a curve.
@@ -38,7 +38,7 @@ fn from_curve(f: impl Fn(f64) -> f64, meant: &Definition, i: usize, cap: f64) ->
 /// Every known wrong schedule.
 pub const CURVE_FAULTS: &[CurveFault] = &[
     CurveFault {
-        fault: schedule::faults::COSINE_BY_INTEGER_DIVISION,
+        fault: Wrong::fault(schedule::faults::COSINES, "cosine_integer_division"),
         curve: Curve::Cosine,
         beta: |meant, i| {
             let f = |t: usize| squared_cosine((t / meant.steps()) as f64);
@@ -46,12 +46,12 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         },
     },
     CurveFault {
-        fault: schedule::faults::COSINE_NOT_SQUARED,
+        fault: Wrong::fault(schedule::faults::COSINES, "cosine_not_squared"),
         curve: Curve::Cosine,
         beta: |meant, i| from_curve(|u| ((u + 0.008) / 1.008 * FRAC_PI_2).cos(), meant, i, 0.999),
     },
     CurveFault {
-        fault: schedule::faults::COSINE_WITHOUT_OFFSET,
+        fault: Wrong::fault(schedule::faults::COSINES, "cosine_without_offset"),
         curve: Curve::Cosine,
         beta: |meant, i| from_curve(|u| (u * FRAC_PI_2).cos().powi(2), meant, i, 0.999),
     },
@@ -86,7 +86,7 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         beta: |meant, i| from_curve(|u| ((u + 0.008) / 1.008 * FRAC_PI_2).sin().powi(2), meant, i, 0.999),
     },
     CurveFault {
-        fault: schedule::faults::COSINE_NOT_CLIPPED,
+        fault: Wrong::fault(schedule::faults::COSINES, "cosine_not_clipped"),
         curve: Curve::Cosine,
         beta: |meant, i| from_curve(squared_cosine, meant, i, f64::INFINITY),
     },
@@ -101,7 +101,7 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         beta: |meant, i| from_curve(squared_cosine, meant, i, 0.02),
     },
     CurveFault {
-        fault: schedule::faults::COSINE_SHIFTED,
+        fault: Wrong::fault(schedule::faults::COSINES, "cosine_shifted"),
         curve: Curve::Cosine,
         beta: |meant, i| {
             let f = |t: usize| squared_cosine(t as f64 / meant.steps() as f64);
@@ -150,7 +150,7 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         },
     },
     CurveFault {
-        fault: schedule::faults::END_NOT_COUNTED,
+        fault: Wrong::fault(schedule::faults::LINEARS, "linear_endpoint_left_out"),
         curve: Curve::Linear,
         beta: |meant, i| line(meant, i as f64 / meant.steps() as f64),
     },
@@ -160,7 +160,7 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         beta: |meant, i| line(meant, (i + 1) as f64 / meant.steps() as f64),
     },
     CurveFault {
-        fault: schedule::faults::ENDS_EXCHANGED,
+        fault: Wrong::fault(schedule::faults::LINEARS, "linear_reversed"),
         curve: Curve::Linear,
         beta: |meant, i| line(meant, 1.0 - unit(meant, i)),
     },
@@ -195,7 +195,7 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         beta: |meant, i| line(&meant.clone().beta_end(meant.end() / 10.0), unit(meant, i)),
     },
     CurveFault {
-        fault: schedule::faults::ROOTS_NOT_SQUARED,
+        fault: Wrong::fault(schedule::faults::SCALED_LINEARS, "roots_not_squared"),
         curve: Curve::ScaledLinear,
         beta: |meant, i| line(&roots(meant), unit(meant, i)),
     },
@@ -226,7 +226,7 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         beta: |meant, i| logistic(12.0 * unit(meant, i) - 6.0),
     },
     CurveFault {
-        fault: schedule::faults::NARROW_SIGMOID,
+        fault: Wrong::fault(schedule::faults::SIGMOIDS, "narrow_sigmoid"),
         curve: Curve::Sigmoid,
         beta: |meant, i| line(meant, logistic(6.0 * unit(meant, i) - 3.0)),
     },
@@ -241,7 +241,7 @@ pub const CURVE_FAULTS: &[CurveFault] = &[
         beta: |meant, i| logistic(12.0 * unit(meant, i) - 6.0) * (meant.end() - meant.start()),
     },
     CurveFault {
-        fault: schedule::faults::JSD_LATE,
+        fault: Wrong::fault(schedule::faults::JSDS, "jsd_late"),
         curve: Curve::Jsd,
         beta: |meant, i| 1.0 / (meant.steps() - i + 1) as f64,
     },

@@ -1,7 +1,7 @@
 //! Wrong chains where β was to be rescaled to zero terminal SNR (Lin et al. 2023, arXiv:2305.08891v4, algorithm 1).
 
 use crate::check::fault::{Fault, slip};
-use crate::check::schedule::faults::{self as function, alpha_bars, betas_of};
+use crate::check::schedule::faults::{RESCALINGS, alpha_bars, betas_of};
 
 /// A wrong rescaling of given βs.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +26,9 @@ pub const RESCALED_UNASKED: Fault = slip(
 
 /// Every known wrong rescaling.
 pub const RESCALING_FAULTS: &[RescalingFault] = &[
-    RescalingFault { fault: function::RESCALED_ALPHA_BAR, betas: function::rescaled_alpha_bar },
-    RescalingFault { fault: function::SHIFTED_NOT_SCALED, betas: function::shifted_not_scaled },
-    RescalingFault { fault: function::LAST_BETA_SET_TO_ONE, betas: function::last_beta_set_to_one },
+    RescalingFault { fault: RESCALINGS[0].fault, betas: RESCALINGS[0].f },
+    RescalingFault { fault: RESCALINGS[1].fault, betas: RESCALINGS[1].f },
+    RescalingFault { fault: RESCALINGS[2].fault, betas: RESCALINGS[2].f },
     RescalingFault {
         fault: slip("rescaled_root_not_squared", "√ᾱ was rescaled but not squared back before β was taken from it"),
         betas: |betas| betas_of(&rescaled_roots(betas)),

@@ -33,14 +33,14 @@ faults! {
 
     AlphaBar slip("cumprod_not_accumulated", "this is α: the cumulative product was not taken"), |c, i| c.alpha(i);
     AlphaBar slip("cumprod_of_betas", "the cumulative product of β where that of 1 − β was meant"), |c, i| c.beta[..=i].iter().product();
-    AlphaBar schedule::faults::SUM_FOR_PRODUCT, |c, i| 1.0 - c.beta[..=i].iter().sum::<f64>();
+    AlphaBar Wrong::fault(schedule::faults::ENTRIES, "sum_for_product"), |c, i| 1.0 - c.beta[..=i].iter().sum::<f64>();
     AlphaBar slip("cumsum_of_alphas", "Σα: a cumulative sum where a product was meant"), |c, i| c.beta[..=i].iter().map(|b| 1.0 - b).sum();
-    AlphaBar schedule::faults::EXPONENTIAL_FOR_PRODUCT, |c, i| (-c.beta[..=i].iter().sum::<f64>()).exp();
+    AlphaBar Wrong::fault(schedule::faults::ENTRIES, "exponential_for_product"), |c, i| (-c.beta[..=i].iter().sum::<f64>()).exp();
     AlphaBar slip("log_not_exponentiated", "this is ln ᾱ: the sum of logarithms was not exponentiated"), |c, i| c.bar(i).ln();
-    AlphaBar schedule::faults::SHIFTED_ALPHA_BAR, |c, i| c.prev(i);
+    AlphaBar Wrong::fault(schedule::faults::ENTRIES, "shifted_alpha_bar"), |c, i| c.prev(i);
     AlphaBar slip("cumprod_shifted_ahead", "this is ᾱ_{t+1}: the table is shifted by one the other way"), |c, i| c.bar(i) * (1.0 - c.beta[(i + 1).min(c.steps() - 1)]);
-    AlphaBar schedule::faults::FIRST_FACTOR_DROPPED, |c, i| c.bar(i) / c.alpha(0);
-    AlphaBar schedule::faults::PRODUCT_OF_ROOTS, |c, i| c.bar(i).sqrt();
+    AlphaBar Wrong::fault(schedule::faults::ENTRIES, "first_factor_dropped"), |c, i| c.bar(i) / c.alpha(0);
+    AlphaBar Wrong::fault(schedule::faults::ENTRIES, "product_of_roots"), |c, i| c.bar(i).sqrt();
     AlphaBar slip("cumprod_squared", "this is ᾱ² where ᾱ was meant"), |c, i| c.bar(i).powi(2);
     AlphaBar slip("one_minus_cumprod", "this is 1 − ᾱ where ᾱ was meant"), |c, i| 1.0 - c.bar(i);
     AlphaBar slip("cumprod_reversed_in_time", "the product runs from t to T: the chain is reversed"), |c, i| c.bar[c.steps() - 1] / c.prev(i);
@@ -57,14 +57,14 @@ faults! {
     AlphaBarPrev slip("prev_shifted_twice", "this is ᾱ_{t−2}: shifted by two"), |c, i| if i < 2 { 1.0 } else { c.bar(i - 2) };
     AlphaBarPrev slip("prev_shifted_ahead", "this is ᾱ_{t+1}: shifted the wrong way"), |c, i| if i + 1 < c.steps() { c.bar(i + 1) } else { 0.0 };
 
-    SqrtAlphaBar forward::faults::ALPHA_BAR_NOT_ROOTED, |c, i| c.bar(i);
+    SqrtAlphaBar Wrong::fault(forward::faults::MARGINALS, "alpha_bar_not_rooted"), |c, i| c.bar(i);
     SqrtAlphaBar slip("signal_rooted_twice", "the root was taken twice"), |c, i| c.bar(i).sqrt().sqrt();
-    SqrtAlphaBar forward::faults::ALPHA_FOR_ALPHA_BAR, |c, i| c.alpha(i).sqrt();
+    SqrtAlphaBar Wrong::fault(forward::faults::MARGINALS, "alpha_for_alpha_bar"), |c, i| c.alpha(i).sqrt();
     SqrtAlphaBar shipped("signal_shifted", "this is √ᾱ_{t−1}: the table is shifted by one"), |c, i| c.prev(i).sqrt();
     SqrtAlphaBar slip("signal_is_noise_std", "√(1 − ᾱ) where √ᾱ was meant"), |c, i| (1.0 - c.bar(i)).sqrt();
 
-    SqrtOneMinusAlphaBar schedule::faults::VARIANCE_FOR_STD, |c, i| 1.0 - c.bar(i);
-    SqrtOneMinusAlphaBar forward::faults::NOISE_AMPLITUDE_COMPLEMENT, |c, i| 1.0 - c.bar(i).sqrt();
+    SqrtOneMinusAlphaBar Wrong::fault(schedule::faults::ENTRIES, "variance_for_std"), |c, i| 1.0 - c.bar(i);
+    SqrtOneMinusAlphaBar Wrong::fault(forward::faults::MARGINALS, "noise_amplitude_complement"), |c, i| 1.0 - c.bar(i).sqrt();
     SqrtOneMinusAlphaBar slip("noise_std_of_one_step", "√(1 − α) = √β where √(1 − ᾱ) was meant"), |c, i| c.beta(i).sqrt();
     SqrtOneMinusAlphaBar shipped("noise_std_shifted", "this is √(1 − ᾱ_{t−1}): the table is shifted by one"), |c, i| (1.0 - c.prev(i)).sqrt();
     SqrtOneMinusAlphaBar slip("noise_std_is_signal", "√ᾱ where √(1 − ᾱ) was meant"), |c, i| c.bar(i).sqrt();
@@ -100,13 +100,13 @@ faults! {
     BetaTilde slip("variance_of_one_step_levels", "(1 − α_{t−1})/(1 − α_t): α where ᾱ was meant"), |c, i| if i == 0 { 0.0 } else { c.beta(i) * c.beta(i - 1) / c.beta(i) };
     BetaTilde slip("variance_is_logarithm", "this is ln β̃"), |c, i| c.beta_tilde(i).ln();
 
-    LogBetaTildeClipped posterior::faults::LOG_BETA_FOR_LOG_BETA_TILDE, |c, i| c.beta(i).ln();
-    LogBetaTildeClipped posterior::faults::LOG_VARIANCE_UNCLIPPED, |c, i| c.beta_tilde(i).ln();
-    LogBetaTildeClipped posterior::faults::LOG_STD_FOR_LOG_VARIANCE, |c, i| 0.5 * c.beta_tilde(i.max(1).min(c.steps() - 1)).ln();
+    LogBetaTildeClipped Wrong::fault(posterior::faults::LOG_VARIANCES, "log_beta_for_log_beta_tilde"), |c, i| c.beta(i).ln();
+    LogBetaTildeClipped Wrong::fault(posterior::faults::LOG_VARIANCES, "log_variance_unclipped"), |c, i| c.beta_tilde(i).ln();
+    LogBetaTildeClipped Wrong::fault(posterior::faults::LOG_VARIANCES, "log_std_for_log_variance"), |c, i| 0.5 * c.beta_tilde(i.max(1).min(c.steps() - 1)).ln();
     LogBetaTildeClipped slip("log_variance_base_ten", "the logarithm is to base 10"), |c, i| c.beta_tilde(i.max(1).min(c.steps() - 1)).log10();
     LogBetaTildeClipped shipped("log_variance_clipped_from_last", "the first entry is a copy of the last, not of the second"), |c, i| c.beta_tilde(if i == 0 { c.steps() - 1 } else { i }).ln();
     LogBetaTildeClipped slip("log_variance_clipped_from_third", "the first entry is a copy of the third, not of the second"), |c, i| c.beta_tilde(if i == 0 { 2.min(c.steps() - 1) } else { i }).ln();
-    LogBetaTildeClipped posterior::faults::FIRST_LOG_VARIANCE_FROM_BETA, |c, i| if i == 0 { c.beta(0).ln() } else { c.beta_tilde(i).ln() };
+    LogBetaTildeClipped Wrong::fault(posterior::faults::LOG_VARIANCES, "first_log_variance_from_beta"), |c, i| if i == 0 { c.beta(0).ln() } else { c.beta_tilde(i).ln() };
     LogBetaTildeClipped slip("log_variance_shifted", "this is ln β̃_{t−1}: the table is shifted by one"), |c, i| c.beta_tilde((i.max(2) - 1).min(c.steps() - 1)).ln();
     LogBetaTildeClipped slip("log_not_taken_of_variance", "this is β̃: the logarithm was forgotten"), |c, i| c.beta_tilde(i.max(1).min(c.steps() - 1));
 
@@ -128,7 +128,7 @@ faults! {
     MeanXt slip("mean_xt_shifted", "this is the factor at t − 1: the table is shifted by one"), |c, i| { let j = i.max(1) - 1; c.alpha(j).sqrt() * (1.0 - c.prev(j)) / (1.0 - c.bar(j)) };
 
     Snr slip("snr_upside_down", "(1 − ᾱ)/ᾱ: noise over signal"), |c, i| (1.0 - c.bar(i)) / c.bar(i);
-    Snr schedule::faults::AMPLITUDE_RATIO_FOR_SNR, |c, i| (c.bar(i) / (1.0 - c.bar(i))).sqrt();
+    Snr Wrong::fault(schedule::faults::ENTRIES, "amplitude_ratio_for_snr"), |c, i| (c.bar(i) / (1.0 - c.bar(i))).sqrt();
     Snr slip("snr_squared", "(ᾱ/(1 − ᾱ))²: ᾱ is already a variance"), |c, i| (c.bar(i) / (1.0 - c.bar(i))).powi(2);
     Snr slip("snr_of_one_step", "α/(1 − α) where ᾱ/(1 − ᾱ) was meant"), |c, i| c.alpha(i) / c.beta(i);
     Snr slip("snr_logarithm", "this is ln SNR"), |c, i| (c.bar(i) / (1.0 - c.bar(i))).ln();
@@ -141,8 +141,8 @@ faults! {
     Sigma slip("sigmas_of_one_step", "√β where √((1 − ᾱ)/ᾱ) was meant"), |c, i| c.beta(i).sqrt();
     Sigma slip("sigmas_shifted", "this is σ_{t−1}: the table is shifted by one"), |c, i| ((1.0 - c.prev(i)) / c.prev(i)).sqrt();
 
-    LogSnr schedule::faults::HALF_LOG_SNR, |c, i| 0.5 * c.log_snr(i);
-    LogSnr schedule::faults::INVERTED_LOG_SNR, |c, i| -c.log_snr(i);
+    LogSnr Wrong::fault(schedule::faults::ENTRIES, "half_log_snr"), |c, i| 0.5 * c.log_snr(i);
+    LogSnr Wrong::fault(schedule::faults::ENTRIES, "inverted_log_snr"), |c, i| -c.log_snr(i);
     LogSnr slip("log_snr_base_ten", "the logarithm is to base 10"), |c, i| c.log_snr(i) / std::f64::consts::LN_10;
     LogSnr slip("log_snr_base_two", "the logarithm is to base 2"), |c, i| c.log_snr(i) / std::f64::consts::LN_2;
     LogSnr slip("log_snr_of_one_step", "ln(α/(1 − α)) where ᾱ was meant"), |c, i| (c.alpha(i) / c.beta(i)).ln();

@@ -1,10 +1,11 @@
 //! Embeddings of time, and what it costs not to be told it.
 
 use alphabar::Schedule;
+use alphabar::check::Wrong;
+use alphabar::check::embedding::faults::EMBEDDINGS;
 use alphabar::check::embedding::{losses, nearest_neighbours};
 use alphabar::embedding::{Divisor, Layout, Sinusoidal, time_blind};
 use alphabar::exact::{Mixture1, Noising};
-use alphabar::check::embedding::faults::{embedding_divisor_half, embedding_interleaved, embedding_of_fraction};
 
 use crate::figure::{Axis, BLUE, Figure, GREY, Mark, ORANGE, Panel, Series, panels};
 
@@ -20,9 +21,9 @@ pub fn numbers() -> Vec<(&'static str, String)> {
     let all = losses(time_blind, &Mixture1::reference(), &levels());
     vec![
         ("neighbours", format!("{:.4}", nearest_neighbours(ours, 1000))),
-        ("divisors", from_ours(embedding_divisor_half(DIM, 500.0))),
-        ("interleaved", from_ours(embedding_interleaved(DIM, 500.0))),
-        ("fraction", format!("{:.4}", nearest_neighbours(|t| embedding_of_fraction(DIM, t), 1000))),
+        ("divisors", from_ours(wrong("embedding_divisor_half")(DIM, 500.0))),
+        ("interleaved", from_ours(wrong("embedding_interleaved")(DIM, 500.0))),
+        ("fraction", format!("{:.4}", nearest_neighbours(|t| wrong("embedding_of_fraction")(DIM, t), 1000))),
         ("aware", format!("{:.4}", all.aware)),
         ("blind", format!("{:.4}", all.blind)),
         ("penalty", format!("{:.4}", all.penalty)),
@@ -96,4 +97,9 @@ pub fn figures() -> Vec<Figure> {
         ],
     };
     vec![panels("embedding", 2, vec![lags, blindness])]
+}
+
+/// An embedding with a known mistake.
+fn wrong(name: &str) -> fn(usize, f64) -> Vec<f64> {
+    Wrong::named(EMBEDDINGS, name).f
 }

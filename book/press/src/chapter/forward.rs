@@ -3,9 +3,10 @@
 use std::io::BufReader;
 use std::path::Path;
 
+use alphabar::check::Wrong;
+use alphabar::check::forward::faults::{COMPOSITIONS, EXPANSIONS, PATHS};
 use alphabar::check::forward::{REFERENCE_MIXTURE, mixture_density, path_mass, relative_entropy_to_gaussian};
 use alphabar::exact::{Mixture1, Noising};
-use alphabar::check::forward::faults as fault;
 use alphabar::forward::{Kernel, add_noise, covariance, expansion, path_log_density};
 use alphabar::noise::Stream;
 use alphabar::posterior::Moments;
@@ -64,11 +65,14 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         .fold(Moments { mean: 0.0, var: 1.0 }, |x, beta| Kernel { scale: 1.0, var: *beta }.push(x));
     let four = |t: usize| linear(t).push(Moments { mean: 0.0, var: 4.0 }).var;
     let two = Kernel { scale: 1.0, var: 0.2 }.then(Kernel { scale: 1.0, var: 0.5 });
-    let correlated = fault::stds_added(Kernel { scale: 1.0, var: 0.2 }, Kernel { scale: 1.0, var: 0.5 });
+    let correlated = (Wrong::named(COMPOSITIONS, "stds_added").f)(
+        Kernel { scale: 1.0, var: 0.2 },
+        Kernel { scale: 1.0, var: 0.5 },
+    );
     let along = [1.0, -0.5];
     let kept = expansion(&toy(), at(1), at(3)).at(0.0, &along);
-    let merged = fault::merged_noise(&toy(), at(1), at(3)).at(0.0, &along);
-    let lengthy = fault::density_with_q_of_x0;
+    let merged = (Wrong::named(EXPANSIONS, "merged_noise").f)(&toy(), at(1), at(3)).at(0.0, &along);
+    let lengthy = Wrong::named(PATHS, "density_with_q_of_x0").f;
     let short = chain(&[0.1, 0.3]);
     let few = ten_times_fewer();
     let summed: f64 = ddpm.betas().as_slice()[490..500].iter().sum();
@@ -81,8 +85,14 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("toy_noise_2", format!("{:.6}", rolled.noise[1])),
         ("toy_noise_3", format!("{:.6}", rolled.noise[2])),
         ("toy_var", format!("{:.3}", rolled.var())),
-        ("toy_one_root", format!("{:.2}", fault::one_root_forgotten(&toy(), at(0), at(3)).var())),
-        ("printed_var", format!("{:.4}", fault::roots_over_first_factor(&ddpm, at(0), at(500)).var())),
+        (
+            "toy_one_root",
+            format!("{:.2}", (Wrong::named(EXPANSIONS, "one_root_forgotten").f)(&toy(), at(0), at(3)).var()),
+        ),
+        (
+            "printed_var",
+            format!("{:.4}", (Wrong::named(EXPANSIONS, "roots_over_first_factor").f)(&ddpm, at(0), at(500)).var()),
+        ),
         ("noise_var_500", format!("{:.4}", linear(500).var)),
         ("toy_covariance", format!("{:.4}", covariance(&toy(), at(1), at(3), 0.6))),
         ("kept", format!("{kept:.4}")),

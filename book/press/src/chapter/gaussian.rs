@@ -1,6 +1,7 @@
 //! Relative entropy of Gaussians in both directions, and the mass of a pixel's bin.
 
-use alphabar::check::gaussian::faults as fault;
+use alphabar::check::Wrong;
+use alphabar::check::gaussian::faults::{BOUND_TERMS, PIXELS};
 use alphabar::gaussian::{Gaussian, Pixel, Split, entropy, kl, kl_full, log_pixel_probability};
 use alphabar::posterior::{Moments, Posterior};
 use alphabar::{Schedule, Timestep};
@@ -22,7 +23,7 @@ fn constant(t: usize) -> f64 {
 /// Bins whose mass the difference of two cumulative probabilities gives as 0 or as less than the least normal double.
 fn underflown(mean: f64) -> usize {
     let law = law(mean, 1e-4);
-    let lost = |k: &Pixel| fault::naive_cdf_difference(*k, law).is_ok_and(|log| log < f64::MIN_POSITIVE.ln());
+    let lost = |k: &Pixel| wrong("naive_cdf_difference")(*k, law).is_ok_and(|log| log < f64::MIN_POSITIVE.ln());
     Pixel::all().filter(lost).count()
 }
 
@@ -61,7 +62,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("constant_2", format!("{:.6}", constant(2))),
         ("constant_500", scientific(constant(500), 2)),
         ("constant_2_cifar", format!("{:.1}", 3072.0 * constant(2))),
-        ("printed_2", signed(fault::half_log_and_no_dimension(ratio(2), 1.0, 0.0, 1), 4)),
+        ("printed_2", signed((Wrong::named(BOUND_TERMS, "half_log_and_no_dimension").f)(ratio(2), 1.0, 0.0, 1), 4)),
         ("correlated", format!("{:.4}", full(&p, &q))),
         ("correlated_reversed", format!("{:.4}", full(&q, &p))),
         ("entropy_standard", format!("{:.6}", entropy(1.0, 1).unwrap_or(f64::NAN))),
@@ -80,7 +81,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
             "peak_by_density",
             format!(
                 "{:.4}",
-                fault::density_times_width(middle, law(middle.value(), 4e-6)).map_or(f64::NAN, f64::exp)
+                wrong("density_times_width")(middle, law(middle.value(), 4e-6)).map_or(f64::NAN, f64::exp)
             ),
         ),
     ]
@@ -126,7 +127,7 @@ fn pixels() -> Figure {
         y: Axis::linear("ln of the mass, in thousands", -6.5, 2.0),
         series: vec![
             Series::line("through the tail", BLUE, log(log_pixel_probability)),
-            Series::line("ln(Φ(b) − Φ(a))", ORANGE, log(fault::naive_cdf_difference)).drawn(Mark::Dots),
+            Series::line("ln(Φ(b) − Φ(a))", ORANGE, log(wrong("naive_cdf_difference"))).drawn(Mark::Dots),
         ],
     };
     let middle = Pixel(140);
@@ -141,9 +142,14 @@ fn pixels() -> Figure {
         y: Axis::linear("mass", 0.0, 2.0),
         series: vec![
             Series::line("integral", BLUE, mass(log_pixel_probability)),
-            Series::line("density × width", ORANGE, mass(fault::density_times_width)).drawn(Mark::Dashes),
+            Series::line("density × width", ORANGE, mass(wrong("density_times_width"))).drawn(Mark::Dashes),
             Series::line("", GREY, [(-1.5, 1.0), (1.5, 1.0)]),
         ],
     };
     panels("gaussian_pixels", 2, vec![far, narrow])
+}
+
+/// The logarithm of a mass with a known mistake.
+fn wrong(name: &str) -> fn(Pixel, Moments) -> alphabar::Result<f64> {
+    Wrong::named(PIXELS, name).f
 }

@@ -1,8 +1,8 @@
 //! What published code gives where it differs, and what `alphabar check` calls it.
 
 use alphabar::check::Wrong;
-use alphabar::check::embedding::faults::{embedding_divisor_half, embedding_interleaved};
-use alphabar::check::gaussian::faults::density_times_width;
+use alphabar::check::embedding::faults::EMBEDDINGS;
+use alphabar::check::gaussian::faults::PIXELS;
 use alphabar::check::prediction::faults::CONVERSIONS;
 use alphabar::check::sampler::faults as wrong;
 use alphabar::check::sampler::{Network, law};
@@ -181,8 +181,8 @@ fn formulas() -> Named {
         ("weight_eps", format!("{:.4}", weight(Prediction::Epsilon))),
         ("weight_v", scientific(weight(Prediction::V), 2)),
         ("zero_snr", at_zero.map_or_else(|error| error.to_string(), |map| map.at(0.3, 0.3).to_string())),
-        ("embedding_divisor", apart(embedding_divisor_half(128, 500.0))),
-        ("embedding_interleaved", apart(embedding_interleaved(128, 500.0))),
+        ("embedding_divisor", apart((Wrong::named(EMBEDDINGS, "embedding_divisor_half").f)(128, 500.0))),
+        ("embedding_interleaved", apart((Wrong::named(EMBEDDINGS, "embedding_interleaved").f)(128, 500.0))),
     ]
 }
 
@@ -264,9 +264,9 @@ fn likelihoods() -> Named {
         ("range_without_exp", format!("{:.2}", wrong_range("learned_range_without_exp"))),
         ("range_low", scientific(tilde, 3)),
         ("edge_right", format!("{:.3}", nats(log_pixel_probability(Pixel(255), edge)))),
-        ("edge_wrong", format!("{:.3}", nats(density_times_width(Pixel(255), edge)))),
+        ("edge_wrong", format!("{:.3}", nats((Wrong::named(PIXELS, "density_times_width").f)(Pixel(255), edge)))),
         ("sharp_right", format!("{:.3}", nats(log_pixel_probability(Pixel(140), middle)))),
-        ("sharp_wrong", format!("{:.3}", nats(density_times_width(Pixel(140), middle)))),
+        ("sharp_wrong", format!("{:.3}", nats((Wrong::named(PIXELS, "density_times_width").f)(Pixel(140), middle)))),
         ("half_log_two_pi", format!("{unit:.4}")),
     ]
 }

@@ -1,6 +1,7 @@
 //! Schedules: what their names mean, how they end, and the digits of 1 − ᾱ.
 
-use alphabar::check::schedule::faults as fault;
+use alphabar::check::Wrong;
+use alphabar::check::schedule::faults::NOISES;
 use alphabar::table::{Quantity, Table, ulps};
 use alphabar::{Betas, Schedule, Timestep};
 
@@ -46,7 +47,7 @@ fn relative_error(form: fn(&[f64]) -> Vec<f64>, t: usize) -> f64 {
 
 /// Relative error of β̃_2 when both 1 − ᾱ come from a subtraction in f32.
 fn error_of_beta_tilde() -> f64 {
-    (1.0 + relative_error(fault::one_minus_in_f32, 1)) / (1.0 + relative_error(fault::one_minus_in_f32, 2)) - 1.0
+    (1.0 + relative_error(wrong("one_minus_in_f32"), 1)) / (1.0 + relative_error(wrong("one_minus_in_f32"), 2)) - 1.0
 }
 
 /// The distance between two neighbouring f32 at a number.
@@ -62,7 +63,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
     let stable = scaled_linear();
     let reciprocal_squares: Vec<f64> = (1..=100_000).map(|t| 0.02 / f64::from(t).powi(2)).collect();
     let limit = Schedule::new(Betas::new(reciprocal_squares).expect("inside (0, 1)"));
-    let in_f32 = |t: usize| scientific(relative_error(fault::one_minus_in_f32, t).abs(), 2);
+    let in_f32 = |t: usize| scientific(relative_error(wrong("one_minus_in_f32"), t).abs(), 2);
     let table = Table::new(&ddpm);
     let by_subtraction = Table::ordinary::<f64>(ddpm.betas().as_slice());
     let worst = by_subtraction
@@ -72,7 +73,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         .map(|(got, want)| ulps(*got, *want))
         .fold(0.0, f64::max);
     let first = ddpm.level(at(1)).one_minus_alpha_bar();
-    let first_error = relative_error(fault::one_minus_in_f32, 1).abs() * first;
+    let first_error = relative_error(wrong("one_minus_in_f32"), 1).abs() * first;
     vec![
         ("beta_500", format!("{:.8}", ddpm.beta(at(500)))),
         ("alpha_bar_500", format!("{:.6}", ddpm.alpha_bar(at(500)))),
@@ -86,7 +87,7 @@ pub fn numbers() -> Vec<(&'static str, String)> {
         ("one_minus_2", in_f32(2)),
         ("one_minus_10", in_f32(10)),
         ("ulp_1", format!("{:.0}", first_error / ulp_of_f32(first))),
-        ("expm1_1", scientific(relative_error(fault::one_minus_by_expm1_in_f32, 1).abs(), 1)),
+        ("expm1_1", scientific(relative_error(wrong("one_minus_by_expm1_in_f32"), 1).abs(), 1)),
         ("beta_tilde_2", scientific(error_of_beta_tilde().abs(), 1)),
         ("ulp_f64", format!("{worst:.0}")),
         ("cosine_beta_1", scientific(cosine.beta(at(1)), 6)),
@@ -202,10 +203,15 @@ fn digits() -> Figure {
         series: vec![
             Series::line("one rounding of ᾱ", GREY, one_rounding).drawn(Mark::Dashes),
             Series::line("2t roundings at their worst", RED, every_rounding).drawn(Mark::Dashes),
-            dots("subtraction in f64", BLUE, fault::one_minus_by_subtraction, ulp_of_f64),
-            dots("subtraction in f32", ORANGE, fault::one_minus_in_f32, ulp_of_f32),
-            dots("−expm1 of a sum in f32", GREEN, fault::one_minus_by_expm1_in_f32, ulp_of_f32),
+            dots("subtraction in f64", BLUE, wrong("one_minus_by_subtraction"), ulp_of_f64),
+            dots("subtraction in f32", ORANGE, wrong("one_minus_in_f32"), ulp_of_f32),
+            dots("−expm1 of a sum in f32", GREEN, wrong("one_minus_by_expm1_in_f32"), ulp_of_f32),
         ],
     };
     panels("schedule_digits", 1, vec![panel])
+}
+
+/// 1 − ᾱ with a known mistake.
+fn wrong(name: &str) -> fn(&[f64]) -> Vec<f64> {
+    Wrong::named(NOISES, name).f
 }

@@ -18,9 +18,8 @@ const XT: f64 = 0.7;
 const OUT: f64 = 0.3;
 
 pub(super) fn draws() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "executor_draws_follow_algorithm_2",
-        CHAPTER,
         "20 000 executed steps at t = 2 have the mean and variance of Algorithm 2",
         Method::Statistics("5 standard errors; misses a variance off by 10 % or a mean off by 0.07 σ"),
         |run| drawn(run, |_, route| ancestral(route, Added::Beta)),
@@ -42,9 +41,8 @@ pub(super) fn draws() -> Claim {
 }
 
 pub(super) fn finite_data() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "samples_of_finite_data_land_on_points",
-        CHAPTER,
         "executed with the softmax denoiser of three points, every sample ends in one of them and all are reached",
         Method::Enumeration("the points themselves"),
         |run| landed(run, |_, route| ancestral(route, Added::BetaTilde)),
@@ -62,9 +60,8 @@ pub(super) fn finite_data() -> Claim {
 }
 
 pub(super) fn evaluations() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "sampling_costs_one_evaluation_a_step",
-        CHAPTER,
         "the executor evaluates the network once per visited time: T times for the whole chain, S for a short list",
         Method::Enumeration("a counter in the network"),
         |run| counted(run, |_, route| ancestral(route, Added::Beta)),

@@ -17,8 +17,6 @@ use crate::posterior::Moments;
 use crate::schedule::{Betas, Schedule};
 use crate::variance::gaussian_variance;
 
-const CHAPTER: &str = "sampler";
-
 pub(in crate::check) fn claims() -> Vec<Claim> {
     vec![
         algorithm_2(),
@@ -36,9 +34,8 @@ pub(in crate::check) fn claims() -> Vec<Claim> {
 }
 
 fn algorithm_2() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "ancestral_steps_are_algorithm_2",
-        CHAPTER,
         "every step of the plan is (x − β/√(1 − ᾱ) ε)/√α + σz, also between kept times; the last adds no noise",
         Method::Enumeration("levels by recursion on the βs"),
         |run| steps(run, |_, route| ancestral(route, Added::Beta), Added::Beta),
@@ -65,9 +62,8 @@ fn algorithm_2() -> Claim {
 }
 
 fn ancestral_law() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "ancestral_law_on_gaussian_data",
-        CHAPTER,
         "with the exact network the law of Algorithm 2 after every step is that of the linear recursion",
         Method::OtherPremises("recursion on the βs, regression under the joint Gaussian"),
         |run| {
@@ -120,9 +116,8 @@ fn ancestral_law() -> Claim {
 }
 
 fn marginals() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "exact_reverse_kernel_visits_the_marginals",
-        CHAPTER,
         "from q(x_T), with the optimal variance, the sampler's law after every step is q(x_s); any other choice drifts",
         Method::OtherPremises("forward recursion on the βs"),
         |run| visits(run, with_optimal_variance),
@@ -154,9 +149,8 @@ fn marginals() -> Claim {
 }
 
 fn ddim_family() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "ddim_keeps_marginals_for_every_eta",
-        CHAPTER,
         "every η keeps q(x_s | x₀) and adds η²β̃; the chain is Markov only at η = 1",
         Method::OtherPremises("covariances of the joint law, recursion on the βs"),
         |run| family(run, |route, eta| ddim(route, Prediction::Epsilon, eta)),
@@ -176,9 +170,8 @@ fn ddim_family() -> Claim {
 }
 
 fn ddim_law() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "ddim_law_on_gaussian_data",
-        CHAPTER,
         "deterministic DDIM with the exact network, ε, x₀, v or score, composes the regression gains",
         Method::OtherPremises("regression of √ᾱ_s x₀ + σ_s ε on x_t, recursion on the βs"),
         |run| {

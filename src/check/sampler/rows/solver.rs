@@ -1,6 +1,5 @@
 //! Claims on the order of solvers and on the reverse SDE.
 
-use super::CHAPTER;
 use crate::check::sampler::{self as check, Mesh};
 use crate::check::{Outcome, Run, Tol, uniform};
 use crate::error::Result;
@@ -11,9 +10,8 @@ use crate::schedule::{Betas, Schedule};
 use crate::check::{Claim, Method, Row};
 
 pub(super) fn orders() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "solvers_converge_with_their_order",
-        CHAPTER,
         "DDIM, Heun, DPM-Solver-2, -3 and ++2M converge to the exact flow with orders 1, 2, 2, 3, 2",
         Method::Numerical("closed-form flow map, signed order over five halvings"),
         |_| {
@@ -38,9 +36,8 @@ pub(super) fn orders() -> Claim {
 }
 
 pub(super) fn reverse_sde() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "ancestral_mean_is_a_reverse_sde_step",
-        CHAPTER,
         "the ancestral mean is x + ½βx + βs + O(β²); Langevin dynamics has half the drift along the score",
         Method::Numerical("signed order over five halvings of β"),
         |run| sde(run, ancestral_mean),

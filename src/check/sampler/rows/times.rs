@@ -1,6 +1,6 @@
 //! The claim on lists of times, routes and grids.
 
-use super::{CHAPTER, ancestral, ddim, solver};
+use super::{ancestral, ddim, solver};
 use crate::check::sampler::{self as check, Added};
 use crate::check::{Evidence, Outcome, Run, Tol, log_uniform, uniform};
 use crate::error::Result;
@@ -10,9 +10,8 @@ use crate::schedule::{Schedule, Timestep};
 use crate::check::{Claim, Method, Row};
 
 pub(super) fn times_and_levels() -> Claim {
-    Claim::legacy(
+    Claim::bound(
         "lists_of_times_and_levels_are_their_formulas",
-        CHAPTER,
         "leading, linspace, trailing and quadratic times, the targets of their steps, and EDM's levels are as defined",
         Method::Enumeration("fractions of whole numbers, recursion on the βs"),
         |run| {
