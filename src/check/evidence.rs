@@ -96,7 +96,9 @@ impl Trace {
     pub(super) fn agrees(&self, other: &Self) -> bool {
         let same = |a: &Compared, b: &Compared| {
             let allowance = 2.0 * a.allowance.max(b.allowance);
-            a.got.total_cmp(&b.got).is_eq() || (a.got.is_nan() && b.got.is_nan()) || (a.got - b.got).abs() <= allowance
+            a.got.total_cmp(&b.got).is_eq()
+                || (a.got.is_nan() && b.got.is_nan())
+                || (a.got - b.got).abs() <= allowance
         };
         self.compared.len() == other.compared.len()
             && self.compared.iter().zip(&other.compared).all(|(a, b)| same(a, b))

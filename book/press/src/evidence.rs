@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use alphabar::check::Run;
 use alphabar::check::ledger::{self, LedgerRow};
-use alphabar::check::{self, Erratum, Origin, Severity};
+use alphabar::check::{self, Erratum, Fault, Origin, Severity};
 use alphabar::check::{ClaimReport, Row, claims};
 use alphabar::diagnose::faults::{CURVE_FAULTS, NOT_RESCALED, RESCALED_UNASKED, RESCALING_FAULTS, TABLE_FAULTS};
 use anyhow::{Result, ensure};
@@ -137,7 +137,7 @@ pub fn counts() -> [(&'static str, usize); 4] {
         ("claims", claims.len()),
         ("pairs", claims.iter().map(|claim| claim.row_ids().count()).sum()),
         ("statements", rows.len()),
-        ("trials", claims.iter().map(|claim| claim.fault_list().count()).sum()),
+        ("trials", claims.iter().map(|claim| claim.fault_list().len()).sum()),
     ]
 }
 
@@ -150,7 +150,7 @@ pub fn summary() -> String {
 /// The errata of one source document (`0` to `3`), with the numbers that both forms give.
 pub fn errata(document: &str) -> Result<String> {
     let prefix = format!("E{document}.");
-    let found: Vec<_> = fault::errata().into_iter().filter(|erratum| erratum.id.starts_with(&prefix)).collect();
+    let found: Vec<_> = check::errata().into_iter().filter(|erratum| erratum.id.starts_with(&prefix)).collect();
     ensure!(!found.is_empty(), "no errata of document {document}");
     Ok(errata_table(&found))
 }
@@ -159,7 +159,7 @@ pub fn errata(document: &str) -> Result<String> {
 pub fn errata_of(chapter: &str) -> Result<String> {
     let home: BTreeMap<String, &str> = ledger::rows().into_iter().map(|(chapter, row)| (row.id, chapter)).collect();
     let on = |erratum: &Erratum| erratum.rows.iter().any(|row| home.get(*row) == Some(&chapter));
-    let found: Vec<_> = fault::errata().into_iter().filter(on).collect();
+    let found: Vec<_> = check::errata().into_iter().filter(on).collect();
     ensure!(!found.is_empty(), "no errata on the rows of {chapter}");
     Ok(errata_table(&found))
 }
@@ -198,7 +198,7 @@ pub fn faults() -> String {
     let claims = claims();
     let mut text = String::new();
     let mut chapter = "";
-    let mut seen: BTreeMap<&str, (fault::Fault, &str, Vec<&str>)> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, (Fault, &str, Vec<&str>)> = BTreeMap::new();
     let mut order: Vec<&str> = Vec::new();
     for claim in &claims {
         for fault in claim.fault_list() {

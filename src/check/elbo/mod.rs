@@ -126,7 +126,7 @@ impl World {
 
     /// log p(x₀) at one point.
     #[cfg(feature = "verify")]
-    fn log_evidence(&self, x0: f64) -> f64 {
+    pub fn log_evidence(&self, x0: f64) -> f64 {
         log_normal(x0, self.model_of_data())
     }
 }

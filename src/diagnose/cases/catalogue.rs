@@ -72,7 +72,9 @@ pub const CASES: &[Case] = &[
             name: "kl",
             right: &[("", |p| kl(p.x0, p.var, p.other_mean, p.other_var))],
             faults: &[
-                (Wrong::fault(gaussian::faults::SCALARS, "reversed_kl"), |p| kl(p.other_mean, p.other_var, p.x0, p.var)),
+                (Wrong::fault(gaussian::faults::SCALARS, "reversed_kl"), |p| {
+                    kl(p.other_mean, p.other_var, p.x0, p.var)
+                }),
                 (Wrong::fault(gaussian::faults::SCALARS, "log_of_everything"), |p| {
                     let (gap, ratio) = (p.x0 - p.other_mean, (p.other_var / p.var).sqrt());
                     (ratio + (p.var + gap * gap) / (2.0 * p.other_var) - 0.5).ln()
@@ -83,7 +85,9 @@ pub const CASES: &[Case] = &[
                 (slip("answers_kl_std_for_variance", "variances were taken for standard deviations"), |p| {
                     kl(p.x0, p.var * p.var, p.other_mean, p.other_var * p.other_var)
                 }),
-                (Wrong::fault(gaussian::faults::SCALARS, "minus_half_forgotten"), |p| kl(p.x0, p.var, p.other_mean, p.other_var) + 0.5),
+                (Wrong::fault(gaussian::faults::SCALARS, "minus_half_forgotten"), |p| {
+                    kl(p.x0, p.var, p.other_mean, p.other_var) + 0.5
+                }),
                 (slip("answers_kl_in_bits", "in bits where nats were asked for"), |p| {
                     kl(p.x0, p.var, p.other_mean, p.other_var) / std::f64::consts::LN_2
                 }),
@@ -240,8 +244,12 @@ pub const CASES: &[Case] = &[
             name: "guided",
             right: &[("", |p| p.uncond + p.scale * (p.out - p.uncond))],
             faults: &[
-                (Wrong::fault(guidance::faults::GUIDED, "scale_taken_for_weight"), |p| (1.0 + p.scale) * p.out - p.scale * p.uncond),
-                (Wrong::fault(guidance::faults::GUIDED, "conditional_and_unconditional_swapped"), |p| p.out + p.scale * (p.uncond - p.out)),
+                (Wrong::fault(guidance::faults::GUIDED, "scale_taken_for_weight"), |p| {
+                    (1.0 + p.scale) * p.out - p.scale * p.uncond
+                }),
+                (Wrong::fault(guidance::faults::GUIDED, "conditional_and_unconditional_swapped"), |p| {
+                    p.out + p.scale * (p.uncond - p.out)
+                }),
                 (slip("answers_guidance_average", "(c + s u)/(1 + s): an average, not an extrapolation"), |p| {
                     (p.out + p.scale * p.uncond) / (1.0 + p.scale)
                 }),

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
-use crate::check::{Wrong, Fault, schedule, slip};
+use crate::check::{Fault, Wrong, schedule, slip};
 use crate::schedule::{Curve, Definition};
 
 /// A wrong formula for the βs of a curve.

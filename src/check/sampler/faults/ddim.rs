@@ -1,8 +1,8 @@
 //! DDIM steps with one mistake in them.
 
 use super::{DDIM, edited, with_std};
-use crate::error::Result;
 use crate::check::{Fault, Origin};
+use crate::error::Result;
 use crate::plan::{Ddim, Plan, Route, Visit};
 use crate::posterior::Posterior;
 use crate::schedule::{Schedule, Timestep};

@@ -1,8 +1,8 @@
 //! Known wrong higher-order solvers.
 
 use super::edited;
-use crate::error::Result;
 use crate::check::{Fault, Origin};
+use crate::error::Result;
 use crate::plan::{Clip, DpmSolver, DpmSolverPlusPlus2M, Grid, Heun, Order, Plan, Prediction, Term};
 
 const DPM: DpmSolver = DpmSolver { prediction: Prediction::Epsilon, clip: Clip::None, order: Order::First };

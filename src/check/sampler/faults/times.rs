@@ -1,7 +1,7 @@
 //! Known wrong lists of times and levels.
 
-use crate::error::Result;
 use crate::check::{Fault, Origin};
+use crate::error::Result;
 use crate::plan::{Clock, Grid};
 use crate::schedule::Level;
 

@@ -2,15 +2,15 @@
 
 use ndarray::Array2;
 
-use super::{Build, CHAPTER, ancestral, ddpm, over_journeys};
+use super::{Build, ancestral, ddpm, over_journeys};
+use crate::check::sampler::faults as fault;
 use crate::check::sampler::{self as check, Added};
+use crate::check::{Claim, Method, Row};
 use crate::check::{Outcome, Run, Tol, Trial};
 use crate::error::Result;
-use crate::check::sampler::faults as fault;
 use crate::plan::{Plan, Route};
 use crate::sample::{Executor, from_fn};
 use crate::schedule::{Schedule, Timestep};
-use crate::check::{Claim, Method, Row};
 
 const POINTS: [f64; 3] = [-1.0, 0.5, 2.0];
 /// Where single steps are drawn: x_t and the network's answer.

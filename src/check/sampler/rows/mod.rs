@@ -4,11 +4,11 @@ mod executed;
 mod solver;
 mod times;
 
-use crate::check::{Claim, Method, Row};
+use crate::check::sampler::faults as fault;
 use crate::check::sampler::{self as check, Added, Journey};
+use crate::check::{Claim, Method, Row};
 use crate::check::{Evidence, Outcome, Run, Tol, log_uniform, uniform};
 use crate::error::Result;
-use crate::check::sampler::faults as fault;
 use crate::plan::{
     Ancestral, Clip, ClippedEpsilon, Ddim, DpmSolver, Grid, Noise, Order, Plan, Prediction, ReverseVariance, Route,
     Spacing, Step,

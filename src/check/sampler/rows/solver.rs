@@ -1,13 +1,13 @@
 //! Claims on the order of solvers and on the reverse SDE.
 
+use crate::check::sampler::faults as fault;
 use crate::check::sampler::{self as check, Mesh};
+use crate::check::{Claim, Method, Row};
 use crate::check::{Outcome, Run, Tol, uniform};
 use crate::error::Result;
-use crate::check::sampler::faults as fault;
 use crate::plan::{Ancestral, Clip, DpmSolver, DpmSolverPlusPlus2M, Grid, Heun, Order, Plan, Prediction};
 use crate::plan::{ReverseVariance, Route};
 use crate::schedule::{Betas, Schedule};
-use crate::check::{Claim, Method, Row};
 
 pub(super) fn orders() -> Claim {
     Claim::bound(

@@ -1,13 +1,13 @@
 //! The claim on lists of times, routes and grids.
 
 use super::{ancestral, ddim, solver};
+use crate::check::sampler::faults as fault;
 use crate::check::sampler::{self as check, Added};
+use crate::check::{Claim, Method, Row};
 use crate::check::{Evidence, Outcome, Run, Tol, log_uniform, uniform};
 use crate::error::Result;
-use crate::check::sampler::faults as fault;
 use crate::plan::{Clock, End, Grid, Order, Prediction, Previous, Route, Spacing};
 use crate::schedule::{Schedule, Timestep};
-use crate::check::{Claim, Method, Row};
 
 pub(super) fn times_and_levels() -> Claim {
     Claim::bound(
