@@ -24,6 +24,8 @@ pub use reverse::{composition, information, mixture_reverse, true_reverse};
 struct Point {
     /// The βs up to s, then that of the transition.
     betas: Vec<f64>,
+    /// √α of the transition.
+    root: f64,
     /// How many steps of the chain are behind x_t.
     steps: usize,
     transition: Transition,
@@ -35,15 +37,16 @@ impl Point {
     /// The point (x₀, x_t) at time t of a schedule.
     fn new(schedule: &Schedule, t: Timestep, x0: f64, xt: f64) -> Self {
         let betas = schedule.betas().as_slice()[..t.get()].to_vec();
-        Self { betas, steps: t.get(), transition: schedule.step(t), x0, xt }
+        let root = (1.0 - betas[t.get() - 1]).sqrt();
+        Self { betas, root, steps: t.get(), transition: schedule.step(t), x0, xt }
     }
 
     /// The same for a transition s → t that skips times: the variance its steps accumulate takes the place of β_t.
     fn far(schedule: &Schedule, s: Timestep, t: Timestep, x0: f64, xt: f64) -> Self {
         let (before, between) = schedule.betas().as_slice()[..t.get()].split_at(s.get());
-        let beta = Marginal::through(between).var;
+        let Marginal { coefficient: root, var: beta } = Marginal::through(between);
         let betas = before.iter().copied().chain([beta]).collect();
-        Self { betas, steps: t.get(), transition: schedule.transition(s, t), x0, xt }
+        Self { betas, root, steps: t.get(), transition: schedule.transition(s, t), x0, xt }
     }
 
     /// The point where x_t is what x₀ and a noise of the given size (in standard deviations) lead to.
@@ -144,7 +147,7 @@ fn laws(run: &Run, f: impl Fn(&Transition, f64, f64) -> Moments) -> Outcome {
 }
 
 fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) -> Outcome {
-    let Point { transition, x0, xt, .. } = at;
+    let Point { transition, root, x0, xt, .. } = at;
     let (beta, m, v) = at.parts();
     let got = f(transition, *x0, *xt);
     let place = || at.place();
@@ -155,9 +158,9 @@ fn equals_bayes(f: impl Fn(&Transition, f64, f64) -> Moments, at: &Point) -> Out
         trial.close("posterior mean", got.mean, *x0, tol, place)?;
         return Ok(trial.evidence());
     }
-    let precision = (1.0 - beta) / beta + 1.0 / v;
+    let precision = root * root / beta + 1.0 / v;
     let var = 1.0 / precision;
-    let (from_xt, from_x0) = (var * (1.0 - beta).sqrt() * xt / beta, var * m * x0 / v);
+    let (from_xt, from_x0) = (var * root * xt / beta, var * m * x0 / v);
     let steps = at.steps();
     let rounding = (8.0 + 2.0 * steps) * f64::EPSILON;
     let scale = from_xt.abs() + from_x0.abs();
