@@ -22,9 +22,12 @@ fn scalar() -> Claim {
         .row("S3.44", || step_row(20, -0.8, 0.9, Transition::beta))
 }
 
+/// A term of the bound: variances, squared distance, dimensions.
+type Form = fn(f64, f64, f64, usize) -> f64;
+
 fn isotropic() -> Claim {
     Claim::new(|| {
-        let forms: [fn(f64, f64, f64, usize) -> f64; 3] = [split, isotropic_arrays, diagonal_arrays];
+        let forms: [Form; 3] = [split, isotropic_arrays, diagonal_arrays];
         check::gaussian::bound_term(forms)
     })
     .row("S0.55", || isotropic_row(0.5, 0.8, &[0.3, -0.4, 1.1], &[0.1, 0.2, 0.9]))
