@@ -1,8 +1,10 @@
 //! What a server does: open a model once, then answer requests, each a list of seeds and labels, batch by batch.
 //!
 //! ```text
-//! cargo run --release --example serve -- fixtures/mnist-unet <<< '3 1-4'
+//! ORT_DISABLE_TELEMETRY=1 cargo run --release --example serve -- fixtures/mnist-unet <<< '3 1-4'
 //! ```
+//!
+//! The library refuses to load ONNX Runtime without the variable, as that would record and send telemetry.
 //!
 //! A request is a line `label first-last`; the answer is one line a sample, with the share of its pixels that are lit.
 

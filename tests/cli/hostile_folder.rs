@@ -70,13 +70,16 @@ impl Trap {
         let cache = library.parent().unwrap().parent().unwrap().to_path_buf();
         let trap = Self { place: Place::new(), marks: Place::new(), cache };
         let decoy = trap.compile();
-        let environment = "environment/lib/python3.11/site-packages";
-        for folder in ["", "bin", "lib/python3.11", "lib/python3.11/site-packages", environment] {
-            trap.modules(folder);
+        let site = "lib/python3.11/site-packages";
+        let (environment, home) = (format!("environment/{site}"), format!(".local/{site}"));
+        for folder in ["", "bin", "lib/python3.11", site, &environment, &home] {
+            if folder != "bin" {
+                trap.modules(folder);
+            }
             trap.programs(folder);
             trap.libraries(folder, &decoy);
-            trap.libraries(&format!("{folder}/onnxruntime/capi"), &decoy);
-            trap.libraries(&format!("{folder}/nvidia/cuda_runtime/lib"), &decoy);
+            trap.libraries(&format!("./{folder}/onnxruntime/capi"), &decoy);
+            trap.libraries(&format!("./{folder}/nvidia/cuda_runtime/lib"), &decoy);
         }
         trap.programs("environment/bin");
         trap.libraries("onnxruntime-9.9.9-cpu-linux-x86_64", &decoy);
@@ -113,6 +116,10 @@ impl Trap {
     fn programs(&self, folder: &str) {
         for name in PROGRAMS {
             let file = self.folder(folder).join(name);
+            if file.is_dir() {
+                // The module `pip`.
+                continue;
+            }
             let text = format!("#!/bin/sh\n: > '{}'\nexit 1\n", self.mark(&format!("program {name}")));
             std::fs::write(&file, text).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -121,7 +128,7 @@ impl Trap {
 
     fn libraries(&self, folder: &str, decoy: &Path) {
         for name in LIBRARIES {
-            std::fs::copy(decoy, self.folder(folder).join(name)).unwrap();
+            std::fs::hard_link(decoy, self.folder(folder).join(name)).unwrap();
         }
     }
 
@@ -203,7 +210,7 @@ fn decoys_run_where_they_are_looked_for() {
     let python = pythons().pop().expect("there is a python3");
     assert!(here(&python).args(["-c", "import json"]).env_remove("PYTHONSAFEPATH").status().unwrap().success());
     assert_eq!(trap.sprung(), ["module json"]);
-    let _ = here(&python).args(["-c", ""]).env("PYTHONPATH", ".").status().unwrap();
+    let _ = here(&python).args(["-c", ""]).env("PYTHONPATH", ".").output().unwrap();
     assert!(!trap.sprung().is_empty());
     assert!(
         here("/bin/true").env("LD_PRELOAD", "libcudart.so").env("LD_LIBRARY_PATH", ":").status().unwrap().success()
@@ -233,7 +240,7 @@ fn no_search_path_leads_into_the_current_folder() {
     for name in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
         for value in [".", "environment"] {
             let said = trap.done("runtime", &[(name, value)]).stdout;
-            assert!(said.contains(&format!("{name}={value}: passed over")), "{said}");
+            assert!(said.contains(&format!("{name}={value}: it depends on")), "{said}");
         }
     }
     for (name, value) in [

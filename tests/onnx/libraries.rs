@@ -30,7 +30,7 @@ fn file_name() -> &'static str {
 }
 
 /// Compiles a shared library that says it is ONNX Runtime of some version, or that is something else.
-fn compile(folder: &Path, version: Option<&str>) -> PathBuf {
+pub fn compile(folder: &Path, version: Option<&str>) -> PathBuf {
     let source = folder.join("fake.rs");
     let body = version.map_or_else(String::new, |v| {
         format!(

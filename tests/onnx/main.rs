@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::float_cmp)]
 
 mod contracts;
+mod environment;
 mod evaluation;
 mod installation;
 mod libraries;

@@ -70,7 +70,7 @@ pub fn discover(options: &RuntimeOptions) -> Result<Found> {
     let mut result = None;
     for (name, root) in &options.python_roots {
         if root.is_relative() {
-            tried.push(format!("{name}={}: passed over, as it depends on the current folder", root.display()));
+            tried.push(format!("{name}={}: it depends on the current folder", root.display()));
             continue;
         }
         let candidates = in_python_root(root);
