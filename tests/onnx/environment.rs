@@ -12,7 +12,8 @@ use crate::{child, graph, libraries::compile, on_cpu, runtime};
 #[test]
 #[ignore = "run by telemetry_is_off_or_allowed"]
 fn asks_for_the_runtime_where_telemetry_is_on() {
-    let wanted = RuntimeOptions::from_environment().library("/nonexistent/libonnxruntime.so");
+    let nowhere = PathBuf::from("/nonexistent/libonnxruntime.so");
+    let wanted = RuntimeOptions::from_environment().library(nowhere);
     let telemetry_on = Error::TelemetryOn { found: std::env::var("ORT_DISABLE_TELEMETRY").ok() };
     assert_eq!(load(&wanted).unwrap_err(), telemetry_on);
     assert_eq!(describe(&wanted).unwrap_err(), telemetry_on);
@@ -51,7 +52,7 @@ fn looks_for_libraries_with_an_open_path() {
     assert_eq!(discover(&RuntimeOptions::from_environment()).unwrap_err(), open);
     assert_eq!(inspect(Path::new(&std::env::var_os("GOOD").unwrap())).unwrap_err(), open);
     assert_eq!(open.exit_code(), 3);
-    assert!(Device::cuda(0).memory().is_none());
+    assert_eq!(Device::cuda(0).memory(), None);
     let mapped = fs::read_to_string("/proc/self/maps").unwrap();
     let here = std::env::current_dir().unwrap().display().to_string();
     assert!(!mapped.contains(&here), "{mapped}");

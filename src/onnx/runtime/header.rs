@@ -146,7 +146,13 @@ mod tests {
         bytes[20] = 1;
         bytes[40..48].copy_from_slice(&sections.to_le_bytes());
         bytes[58..60].copy_from_slice(&64u16.to_le_bytes());
-        bytes[60..62].copy_from_slice(&if sections == 0 { 0u16 } else { 2 }.to_le_bytes());
+        if sections > 0 {
+            // Two sections, the second of which holds their names.
+            (bytes[60], bytes[62]) = (2, 1);
+            if let Some(kind) = bytes.get_mut(sections as usize + 64 + 4) {
+                *kind = 3;
+            }
+        }
         bytes
     }
 

@@ -25,7 +25,7 @@ impl Network {
     /// binding.sample_mut().fill(0.5);
     /// binding.set_timestep(999.0)?;
     /// binding.run()?;
-    /// assert_eq!(binding.output().len(), network.output_shape(2).iter().product());
+    /// assert_eq!(binding.output().len(), network.output_shape(2).iter().product::<usize>());
     /// # Ok::<(), alphabar::onnx::Error>(())
     /// ```
     ///

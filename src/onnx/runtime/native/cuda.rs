@@ -271,7 +271,8 @@ mod tests {
         let library = folder.join(name);
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let mut command = Command::new(rustc);
-        command.args(["--edition", "2024", "--crate-type", "cdylib", "-o"]).args([&library, &source]);
+        command.args(["--edition", "2024", "--crate-name", "cudart", "--crate-type", "cdylib", "-o"]);
+        command.args([&library, &source]);
         assert!(command.status().unwrap().success());
         library
     }
