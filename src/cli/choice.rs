@@ -56,7 +56,9 @@ mod tests {
                 assert_eq!(parsed.unwrap(), curve, "{name}");
             }
         }
-        let error = CurveParser.parse_ref(&clap::Command::new("x"), None, "exotic".as_ref()).unwrap_err().to_string();
+        let argument = clap::Arg::new("schedule").long("schedule").value_parser(CurveParser);
+        let parsed = clap::Command::new("x").arg(argument).try_get_matches_from(["x", "--schedule", "exotic"]);
+        let error = parsed.unwrap_err().to_string();
         assert!(Curve::ALL.iter().all(|curve| error.contains(curve.name())), "{error}");
     }
 }

@@ -11,7 +11,9 @@ use super::METHODS;
 #[cfg(feature = "serde")]
 use super::config::Keys;
 use super::{Clip, End, Method, Settings, Spacing};
-use crate::error::{Error, Result};
+#[cfg(feature = "serde")]
+use crate::error::Error;
+use crate::error::Result;
 use crate::prediction::Prediction;
 #[cfg(feature = "serde")]
 use crate::schedule::{Betas, Curve, MAX_STEPS};

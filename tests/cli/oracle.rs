@@ -403,7 +403,7 @@ fn a_configuration_with_zero_terminal_snr_is_judged_by_the_rescaled_chain() {
     place
         .write("both.json", format!(r#"{{"trained_betas": [{}], "rescale_betas_zero_snr": true}}"#, given.join(",")));
     csv(&place, "short.csv", &[("betas", &rescaled(&linear(50)))]);
-    right(&place, "check short.csv --scheduler both.json", &["given, rescaled to zero terminal SNR, as named"]);
+    right(&place, "check short.csv --scheduler both.json", &["rescaled to zero terminal SNR, as named"]);
 }
 
 #[test]

@@ -51,6 +51,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("Route::new", "holds the times that the check chose"),
     ("Route::every", "holds the times 1, 2 … T"),
     ("Grid::new", "holds the levels that the check chose"),
+    ("StepCosts::new", "holds the costs that the check chose"),
+    ("LogSnrRange::new", "holds the ends that the check chose"),
     ("Clock::of", "what a table's own times say, asked to be compared"),
     ("Plan::new", "holds steps that came from the code under test"),
     ("Terms::total", "a sum of the numbers that the code under test gave"),
@@ -61,10 +63,10 @@ const ALLOWED: &[(&str, &str)] = &[
 /// of `sampler` compare what they read, and those of `variance` read levels that the check made.
 const READERS: &[(&str, &[&str])] = &[
     ("alpha", &["forward", "variance"]),
-    ("alpha_bar", &["forward", "schedule"]),
-    ("beta", &["elbo", "forward", "sampler", "variance"]),
+    ("alpha_bar", &["forward", "schedule", "trajectory"]),
+    ("beta", &["elbo", "forward", "gaussian", "sampler", "variance"]),
     ("log_snr", &["sampler", "schedule"]),
-    ("one_minus_alpha_bar", &["forward", "sampler", "schedule"]),
+    ("one_minus_alpha_bar", &["forward", "gaussian", "sampler", "schedule", "trajectory"]),
 ];
 
 /// The whole paths that `use` brings in, with the name each is known by.

@@ -35,7 +35,7 @@ impl std::fmt::Display for StepLoop {
 /// use alphabar::onnx::Job;
 /// use alphabar::plan::{Recipe, Scheduler};
 ///
-/// let plan = Recipe::new(Scheduler::default())?.plan()?;
+/// let plan = Recipe::configured(Scheduler::default())?.plan()?;
 /// let (seeds, labels) = ([1, 2, 3], [7, 7, 8]);
 /// let job = Job::new(&plan, &seeds).labels(&labels).guidance(GuidanceScale::new(2.0)?).batch(2);
 /// assert_eq!(job.seeds().len(), 3);
