@@ -2,7 +2,7 @@
 //! and the slips (off by one, swapped term, wrong constant) that every check must reject.
 //!
 //! A fault has a name, a sentence and a function form in its chapter's file; where it can show in a schedule table
-//! it has a table form in [`crate::fault::table`].
+//! it has a table form in [`crate::diagnose::faults`].
 
 /// A wrong formula with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
