@@ -90,6 +90,9 @@ pub mod table;
 #[doc(hidden)]
 pub mod cli;
 pub mod diagnose;
+#[cfg(feature = "onnx")]
+#[doc(hidden)]
+pub mod files;
 #[cfg(feature = "sample")]
 pub mod noise;
 #[cfg(feature = "onnx")]

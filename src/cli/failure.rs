@@ -22,8 +22,6 @@ pub enum Failure {
     Runtime(String),
     /// 130: Ctrl-C.
     Interrupted,
-    /// 0: whoever read standard output has read enough.
-    BrokenPipe,
 }
 
 impl Failure {
@@ -54,7 +52,6 @@ impl Failure {
             Self::Usage(message) => (2, message.as_str()),
             Self::Runtime(message) => (3, message.as_str()),
             Self::Interrupted => (130, "interrupted; nothing half-written is left"),
-            Self::BrokenPipe => return ExitCode::SUCCESS,
         };
         // A closed standard error leaves nobody to tell.
         let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("alphabar: {message}\n"));
@@ -98,12 +95,14 @@ impl From<onnx::SampleError> for Failure {
     }
 }
 
-/// Writes to standard output; a reader who has gone is no failure.
+/// Writes to standard output. A reader who has gone is no failure, and changes no verdict: what remains to be done is done.
 pub fn print(text: impl fmt::Display) -> Outcome {
     let mut out = io::stdout().lock();
     let written = io::Write::write_fmt(&mut out, format_args!("{text}")).and_then(|()| io::Write::flush(&mut out));
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
-        _ => Failure::input(format!("cannot write to standard output: {error}")),
-    })
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::input(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }

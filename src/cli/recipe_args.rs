@@ -1,6 +1,5 @@
 //! The options that determine a plan, shared by `sample` and `plan`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParser};
@@ -9,6 +8,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use super::failure::{Failure, Outcome};
 use super::lists::Timesteps;
 use crate::error::list;
+use crate::files;
 use crate::onnx::Text;
 use crate::plan::{Choice, Clip, End, METHODS, Method, MethodOption, Plan, Prediction, Previous, Recipe, Route};
 use crate::plan::{Scheduler, Setting, Spacing, Values, Word, Words};
@@ -284,7 +284,7 @@ impl RecipeArgs {
 pub fn scheduler_of(named: Option<&Path>, found: Option<&Text>) -> Outcome<Scheduler> {
     match (named, found) {
         (Some(path), _) => {
-            let text = fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?;
+            let text = files::text(path).map_err(|error| Failure::input(format!("cannot read {error}")))?;
             parse(path, &text)
         }
         (None, Some(found)) => parse(&found.path, &found.text),
@@ -301,7 +301,7 @@ fn parse(path: &Path, text: &str) -> Outcome<Scheduler> {
 /// # Errors
 /// Exit 1 if the file cannot be read or is not a plan.
 pub fn read_plan(path: &Path) -> Outcome<Plan> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?;
+    let text = files::text(path).map_err(|error| Failure::input(format!("cannot read {error}")))?;
     serde_json::from_str(&text).map_err(|error| {
         let wanted = "expected what `alphabar plan --json` prints";
         Failure::input(format!("{} is not a plan: {error}; {wanted}", path.display()))

@@ -88,6 +88,9 @@ pub fn diagnose(arrays: &[Numbers], meant: Option<&Definition>) -> Report {
     let (times, others): (Vec<&Numbers>, Vec<&Numbers>) = unknown.partition(|numbers| is_timesteps(&numbers.name));
     report.findings.extend(times.into_iter().map(|numbers| timesteps::timesteps(numbers, meant)));
     report.notes.extend(left_out(&others));
+    let (holed, known): (Vec<_>, Vec<_>) =
+        known.into_iter().partition(|(_, numbers)| numbers.values.iter().any(|value| value.is_nan()));
+    report.findings.extend(holed.into_iter().map(|(quantity, numbers)| with_nan(quantity, numbers)));
     for group in groups(&known) {
         let Some(basis) = Basis::find(&group, meant, &mut report) else { continue };
         let derived = group.iter().filter(|(array, _)| *array != Quantity::Beta);
@@ -235,6 +238,21 @@ impl Basis {
         basis.beta_error = meant.errors(Precision::F64.unit_roundoff());
         basis
     }
+}
+
+/// A table with entries that are no numbers: wrong, and no formula explains it.
+fn with_nan(quantity: Quantity, numbers: &Numbers) -> Finding {
+    let mut finding = Finding::new(numbers, quantity.symbol(), Verdict::Wrong);
+    let missing: Vec<usize> = (0..numbers.values.len()).filter(|i| numbers.values[*i].is_nan()).collect();
+    let place = Place { index: missing[0], got: f64::NAN, want: f64::NAN };
+    (finding.first, finding.worst, finding.off) = (Some(place), Some(place), missing.len());
+    let (index, t) = (missing[0], missing[0] + 1);
+    finding.remarks.push(match (missing.len(), numbers.values.len()) {
+        (count, all) if count == all => "every entry is NaN".to_owned(),
+        (1, _) => format!("the entry at index {index} (t = {t}) is NaN or missing"),
+        (count, all) => format!("{count} of {all} entries are NaN or missing, the first at index {index} (t = {t})"),
+    });
+    finding
 }
 
 /// ᾱ that no βs give: it rises, or leaves [0, 1].

@@ -11,6 +11,7 @@ mod oracle;
 mod outputs;
 mod plans;
 mod program;
+mod readers;
 mod repeatable;
 mod restart;
 mod server;

@@ -116,7 +116,7 @@ fn meant(args: &Args, length: Option<usize>) -> Outcome<Option<Definition>> {
 /// The chain that a diffusers configuration names.
 fn config(path: &std::path::Path) -> Outcome<Scheduler> {
     let bad = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| bad(&error))?;
+    let text = crate::files::text(path).map_err(|error| bad(&error.reason))?;
     Scheduler::chain_from_json(&text).map_err(|error| bad(&error))
 }
 

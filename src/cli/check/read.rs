@@ -1,24 +1,29 @@
 //! Arrays from the files that diffusion code writes: CSV, JSON, npz, npy, safetensors.
 
-use std::fs;
-use std::io::Read as _;
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use ndarray::{ArrayD, OwnedRepr};
-use ndarray_npy::{NpzReader, ReadableElement};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::diagnose::{Numbers, Precision};
-use crate::python_json;
 use crate::table::Quantity;
+use crate::{files, python_json};
+
+/// The longest list that is judged; the longest chains in use have tens of thousands of steps.
+const LONGEST: usize = 1_000_000;
+/// The most bytes that all lists of an .npz have together: two dozen of the longest in f64.
+const LARGEST_NPZ: u64 = 24 * 8 * LONGEST as u64;
+/// The largest checkpoint that is read whole.
+const LARGEST_CHECKPOINT: u64 = 16 << 30;
 
 /// Every list of numbers in a file; arrays whose other axes are 1 long count as lists.
 ///
 /// # Errors
-/// Exit 2 if the file cannot be read as what its extension says, or holds no array of numbers.
+/// Exit 2 if the file cannot be read as what its extension says, or holds no array of numbers, one without entries, one that is
+/// too long, or two of the same name.
 pub fn arrays(path: &Path) -> Outcome<Vec<Numbers>> {
-    fs::metadata(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    files::open(path).map_err(Failure::usage)?;
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     let found = match extension.as_str() {
         "csv" => csv(path)?,
@@ -34,9 +39,24 @@ pub fn arrays(path: &Path) -> Outcome<Vec<Numbers>> {
             return Err(Failure::usage(format!("{}: {what}", path.display())));
         }
     };
+    let refuse = |what: String| Err(Failure::usage(format!("{} {what}", path.display())));
     if found.is_empty() {
-        let what = "holds no one-dimensional array of numbers";
-        return Err(Failure::usage(format!("{} {what}", path.display())));
+        return refuse("holds no one-dimensional array of numbers".to_owned());
+    }
+    let mut names = BTreeSet::new();
+    for Numbers { name, values, .. } in &found {
+        if !names.insert(name) {
+            return refuse(format!("holds {name:?} twice; name the columns apart"));
+        }
+        if values.is_empty() && Quantity::kept(name).is_some() {
+            return refuse(format!("holds {name:?}, which has no entries"));
+        }
+        if values.len() > LONGEST {
+            return refuse(format!(
+                "holds {name:?} of {} entries; lists of at most {LONGEST} are judged",
+                values.len()
+            ));
+        }
     }
     Ok(found)
 }
@@ -47,7 +67,7 @@ fn unreadable(path: &Path, what: &str, error: &dyn std::fmt::Display) -> Failure
 
 fn csv(path: &Path) -> Outcome<Vec<Numbers>> {
     let bad = |error: &dyn std::fmt::Display| unreadable(path, "CSV with a header line", error);
-    let text = fs::read_to_string(path).map_err(|error| bad(&error))?;
+    let text = files::text(path).map_err(|error| bad(&error.reason))?;
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
@@ -58,10 +78,13 @@ fn csv(path: &Path) -> Outcome<Vec<Numbers>> {
         return Err(bad(&format!("the first line holds the number {name}, not column names")));
     }
     let mut columns: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
+    let mut rows = 0;
     for (row, record) in reader.records().enumerate() {
         let record = record.map_err(|error| bad(&error))?;
+        rows += 1;
         for (column, text) in columns.iter_mut().zip(&record) {
             if text.is_empty() {
+                column.push(f64::NAN);
                 continue;
             }
             let value = text.parse().map_err(|_| {
@@ -71,12 +94,17 @@ fn csv(path: &Path) -> Outcome<Vec<Numbers>> {
             column.push(value);
         }
     }
-    let numbers = |(name, values): (String, Vec<f64>)| {
+    let numbers = |(name, mut values): (String, Vec<f64>)| {
+        // A list that is shorter than its neighbours ends in empty cells; a few of them are holes, as pandas writes NaN.
+        let length = values.iter().rposition(|v| !v.is_nan()).map_or(0, |last| last + 1);
+        if 2 * length <= rows {
+            values.truncate(length);
+        }
         let precision = Precision::of_decimals(&values);
         Numbers { name, values, precision }
     };
     let index = |n: &Numbers| matches!(n.name.as_str(), "t" | "index" | "i" | "step" | "");
-    Ok(names.into_iter().zip(columns).map(numbers).filter(|n| !n.values.is_empty() && !index(n)).collect())
+    Ok(names.into_iter().zip(columns).map(numbers).filter(|n| !index(n)).collect())
 }
 
 /// What separates the names in the first line that is no comment: a comma, a semicolon or a tab.
@@ -88,7 +116,7 @@ fn delimiter(text: &str) -> u8 {
 /// A JSON object of arrays, or of objects of them; NaN and Infinity as Python writes them are read as numbers.
 fn json(path: &Path) -> Outcome<Vec<Numbers>> {
     use serde_json::Value;
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, "JSON", &error))?;
+    let text = files::text(path).map_err(|error| unreadable(path, "JSON", &error.reason))?;
     let value: Value = match serde_json::from_str(&text) {
         Ok(value) => value,
         Err(error) => {
@@ -114,7 +142,7 @@ fn json(path: &Path) -> Outcome<Vec<Numbers>> {
     while let Some((name, value)) = open.pop() {
         match value {
             Value::Object(inner) => open.extend(inner.into_iter().rev().map(|(key, v)| (format!("{name}.{key}"), v))),
-            Value::Array(list) if !list.is_empty() => match list.iter().map(number).collect::<Option<Vec<f64>>>() {
+            Value::Array(list) => match list.iter().map(number).collect::<Option<Vec<f64>>>() {
                 Some(values) => {
                     let precision = Precision::of_decimals(&values);
                     all.push(Numbers { name, values, precision });
@@ -132,17 +160,20 @@ fn json(path: &Path) -> Outcome<Vec<Numbers>> {
 
 fn npz(path: &Path) -> Outcome<Vec<Numbers>> {
     let bad = |error: &dyn std::fmt::Display| unreadable(path, "npz", error);
-    let file = fs::File::open(path).map_err(|error| bad(&error))?;
-    let mut reader = NpzReader::new(file).map_err(|error| bad(&error))?;
+    let known = |name: &str| Quantity::kept(name).is_some();
+    let wanted = |name: &str, shape: &[usize]| known(name) || is_list(shape);
     let mut all = Vec::new();
-    for name in reader.names().map_err(|error| bad(&error))? {
-        match entry(&mut reader, &name).or_else(|| half_entry(path, &name)) {
-            Some((values, precision)) => all.push(Numbers { name, values, precision }),
-            None if Quantity::kept(&name).is_some() => {
-                let what = "with one axis longer than 1, in f64, f32, f16, i64 or i32";
-                return Err(bad(&format!("{name:?} is not an array {what}")));
+    for member in files::npy::members(path, LARGEST_NPZ, wanted).map_err(|error| bad(&error.reason))? {
+        let name = member.name;
+        match member.numbers {
+            Ok(found) if is_list(&found.shape) => {
+                all.push(Numbers { name, values: found.values, precision: found.precision });
             }
-            None => {}
+            Ok(found) => {
+                return Err(bad(&format!("{name:?} has shape {:?}, not one axis longer than 1", found.shape)));
+            }
+            Err(reason) if known(&name) => return Err(bad(&format!("{name:?} cannot be read: {reason}"))),
+            Err(_) => {}
         }
     }
     Ok(all)
@@ -153,40 +184,9 @@ fn is_list(shape: &[usize]) -> bool {
     !shape.is_empty() && shape.iter().filter(|&&n| n != 1).count() <= 1
 }
 
-/// One array of an npz, if it is a list and of a numeric type.
-fn entry(reader: &mut NpzReader<fs::File>, name: &str) -> Option<(Vec<f64>, Precision)> {
-    fn flat<A: ReadableElement + Copy>(reader: &mut NpzReader<fs::File>, name: &str) -> Option<Vec<A>> {
-        let array: ArrayD<A> = reader.by_name::<OwnedRepr<A>, _>(name).ok()?;
-        is_list(array.shape()).then(|| array.iter().copied().collect())
-    }
-    if let Some(values) = flat::<f64>(reader, name) {
-        return Some((values, Precision::F64));
-    }
-    if let Some(values) = flat::<f32>(reader, name) {
-        return Some((values.into_iter().map(f64::from).collect(), Precision::F32));
-    }
-    let whole = flat::<i64>(reader, name).map(|values| values.into_iter().map(|v| v as f64).collect::<Vec<f64>>());
-    let whole = whole.or_else(|| flat::<i32>(reader, name).map(|values| values.into_iter().map(f64::from).collect()));
-    whole.map(|values| (values, Precision::F64))
-}
-
-/// An f16 array of an npz.
-fn half_entry(path: &Path, name: &str) -> Option<(Vec<f64>, Precision)> {
-    let mut archive = zip::ZipArchive::new(fs::File::open(path).ok()?).ok()?;
-    let mut bytes = Vec::new();
-    archive.by_name(&format!("{name}.npy")).ok()?.read_to_end(&mut bytes).ok()?;
-    let size = if *bytes.get(6)? == 1 { 10 + usize::from(u16::from_le_bytes([bytes[8], *bytes.get(9)?])) } else { 0 };
-    let (header, data) = bytes.split_at_checked(size)?;
-    let header = String::from_utf8_lossy(header);
-    let (_, shape) = header.split_once("'shape': (")?;
-    let shape: Vec<usize> = shape.split(')').next()?.split(',').filter_map(|n| n.trim().parse().ok()).collect();
-    let fits = header.contains("'<f2'") && is_list(&shape) && shape.iter().product::<usize>() * 2 == data.len();
-    fits.then(|| (chunks(data, |b| half::f16::from_le_bytes(b).to_f64()), Precision::F16))
-}
-
 fn safetensors(path: &Path) -> Outcome<Vec<Numbers>> {
     let bad = |error: &dyn std::fmt::Display| unreadable(path, "safetensors", error);
-    let bytes = fs::read(path).map_err(|error| bad(&error))?;
+    let bytes = files::bytes(path, LARGEST_CHECKPOINT).map_err(|error| bad(&error.reason))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(&error))?;
     let mut all = Vec::new();
     for (name, view) in tensors.tensors() {

@@ -113,19 +113,15 @@ fn start<W: Write + std::io::Seek>(archive: &mut ZipWriter<W>, name: &str) -> st
     archive.start_file(name, options).map_err(Into::into)
 }
 
-/// Reads f32 or f64 numbers of any shape.
+/// Reads numbers of any shape, as f32.
 ///
 /// # Errors
 /// Exit 1 if the file is not such an array.
 pub fn read_f32(path: &Path) -> Outcome<ndarray::ArrayD<f32>> {
-    match ndarray_npy::read_npy::<_, ndarray::ArrayD<f32>>(path) {
-        Ok(array) => Ok(array),
-        Err(first) => match ndarray_npy::read_npy::<_, ndarray::ArrayD<f64>>(path) {
-            Ok(array) => Ok(array.mapv(|x| x as f32)),
-            Err(_) => Err(Failure::input(format!(
-                "cannot read {} as an array of f32 or f64 numbers (.npy): {first}",
-                path.display()
-            ))),
-        },
-    }
+    let failed = |reason: &dyn std::fmt::Display| {
+        Failure::input(format!("cannot read {} as an array of numbers (.npy): {reason}", path.display()))
+    };
+    let found = crate::files::npy::read(path).map_err(|error| failed(&error.reason))?;
+    let values = found.values.into_iter().map(|x| x as f32).collect();
+    ndarray::ArrayD::from_shape_vec(found.shape, values).map_err(|error| failed(&error))
 }
