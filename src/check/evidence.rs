@@ -95,7 +95,8 @@ impl Trace {
     /// Whether both sweeps saw the same numbers.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         let same = |a: &Compared, b: &Compared| {
-            let allowance = 2.0 * a.allowance.max(b.allowance);
+            // A wrong value may be far larger than the right one, by which the allowance is measured.
+            let allowance = 2.0 * a.allowance.max(b.allowance).max(1e-11 * a.got.abs().max(b.got.abs()));
             a.got.total_cmp(&b.got).is_eq()
                 || (a.got.is_nan() && b.got.is_nan())
                 || (a.got - b.got).abs() <= allowance
