@@ -186,7 +186,7 @@ fn what_a_small_file_unpacks_to_is_bounded() {
     let count = 64usize << 20;
     archive.write_all(&list("<f8", &format!("{count},"), &[])).unwrap();
     let zeros = vec![0; 1 << 20];
-    (0..count * 8 >> 20).for_each(|_| archive.write_all(&zeros).unwrap());
+    (0..(count * 8) >> 20).for_each(|_| archive.write_all(&zeros).unwrap());
     archive.finish().unwrap();
     let mut command = std::process::Command::new("prlimit");
     command.args(["--as=600000000", env!("CARGO_BIN_EXE_alphabar"), "check"]).arg(place.path("bomb.npz"));
