@@ -19,14 +19,14 @@ impl Network {
     /// Allocates tensors for batches of one size and binds them to the graph.
     ///
     /// ```no_run
-    /// # fn network() -> alphabar::onnx::Network { unimplemented!() }
-    /// let network = network();
+    /// # fn evaluate(network: &alphabar::onnx::Network) -> alphabar::onnx::Result<()> {
     /// let mut binding = network.bind(2)?;
     /// binding.sample_mut().fill(0.5);
     /// binding.set_timestep(999.0)?;
     /// binding.run()?;
     /// assert_eq!(binding.output().len(), network.output_shape(2).iter().product::<usize>());
-    /// # Ok::<(), alphabar::onnx::Error>(())
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// # Errors
